@@ -1,0 +1,47 @@
+import type { Address } from "../base/address.ts";
+import type { SheepfsError } from "../base/errors.ts";
+
+/** Byte streams to a sheep as a port: the real one is in `sys/`, the simulation has another. */
+export interface Transport {
+  /**
+   * Begins to connect and returns at once; `events.open` or `events.close` follows, never before
+   * `connect` has returned.
+   */
+  connect(to: Address, events: LinkEvents): Link;
+}
+
+export interface Link {
+  /** Reads what has arrived into `into[at, at+length)`: bytes read, 0 none now, -1 end of stream. */
+  read(into: Uint8Array, at: number, length: number): number;
+  /**
+   * Sends `head[headAt, +headLength)` then `body[bodyAt, +bodyLength)` in one system call, without
+   * keeping either: returns how many bytes of the two were taken. What was not taken is the
+   * caller's to offer again after `events.writable`.
+   */
+  write(
+    head: Uint8Array,
+    headAt: number,
+    headLength: number,
+    body: Uint8Array | null,
+    bodyAt: number,
+    bodyLength: number,
+  ): number;
+  /** Asks for one `events.flush` at the end of the present burst of events: gathers small writes. */
+  flushSoon(): void;
+  /** Stops `events.readable` until `resume`: back-pressure to the peer. */
+  pause(): void;
+  resume(): void;
+  /** Closes at once; no event follows. */
+  destroy(): void;
+}
+
+export interface LinkEvents {
+  open(): void;
+  /** Bytes can be read; called again as long as some are left unread. */
+  readable(): void;
+  /** Called once after a `write` that did not take everything. */
+  writable(): void;
+  flush(): void;
+  /** The last event. `why` is null when the peer ended the stream in order. */
+  close(why: SheepfsError | null): void;
+}

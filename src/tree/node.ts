@@ -1,0 +1,130 @@
+import type { Scope, Unsubscribe } from "../base/scope.ts";
+import type { Transfer } from "../base/transfer.ts";
+
+/** The whole contract between the tree and a frontend. No Sheepdog word appears in it. */
+
+export type MaybePromise<T> = T | Promise<T>;
+
+/** Identity of a node as long as it exists; unique in the tree, never reused while referenced. */
+export type NodeId = number;
+
+export interface Attr {
+  readonly kind: "dir" | "file";
+  readonly sizeBytes: number;
+  /** Bytes really stored, for `st_blocks`. */
+  readonly allocatedBytes: number;
+  /** Permission bits, e.g. 0o644. */
+  readonly mode: number;
+  readonly mtimeMs: number;
+  readonly ctimeMs: number;
+  readonly birthtimeMs: number;
+}
+
+export interface FileTraits {
+  /** Random access with a true size (volumes, snapshots), or a text read from its start. */
+  readonly seekable: boolean;
+  /** The content never changes: a cache may keep it for ever. */
+  readonly immutable: boolean;
+  /** Caches between the reader and us must be passed by. */
+  readonly directIo: boolean;
+  /** Unit in which I/O is most natural (a text: 1). */
+  readonly blockBytes: number;
+  readonly writable: boolean;
+}
+
+export interface DirEntry {
+  readonly name: string;
+  readonly id: NodeId;
+  readonly kind: "dir" | "file";
+}
+
+export interface NodeBase {
+  readonly id: NodeId;
+  attr(scope: Scope): MaybePromise<Attr>;
+}
+
+/** Verbs are optional members: an absent one is `not_supported`, reported by each frontend its way. */
+export interface DirNode extends NodeBase {
+  readonly kind: "dir";
+  lookup(name: string, scope: Scope): MaybePromise<Node | null>;
+  /** Everything in it, names unique; in bounded memory. */
+  list(scope: Scope): AsyncIterable<DirEntry>;
+}
+
+export interface FileNode extends NodeBase {
+  readonly kind: "file";
+  readonly traits: FileTraits;
+  /** @throws read_only | denied | not_found | whatever rendering a text can throw */
+  open(mode: OpenMode, scope: Scope): MaybePromise<OpenFile>;
+  /** @throws not_supported | too_large | read_only */
+  setSize?(bytes: number, scope: Scope): Promise<void>;
+}
+
+export type Node = DirNode | FileNode;
+export type OpenMode = "read" | "write" | "readwrite";
+
+export interface Extent {
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** One open of one file. Offsets and sizes are safe integers. */
+export interface OpenFile {
+  /** Size as this handle sees it now: fixed for a text, the volume's present one else. */
+  sizeBytes(): number;
+  /** Bytes read into `into`; short only at the end of the file. */
+  read(into: Uint8Array, offset: number, scope: Scope): MaybePromise<number>;
+  /**
+   * Bytes written, all of them or an error; `from` is borrowed until settled.
+   * @throws no_space at or past the end of a volume | invalid from a control file
+   */
+  write(from: Uint8Array, offset: number, scope: Scope): MaybePromise<number>;
+  /**
+   * The same without a Promise, for seekable files; `read`/`write` stay for everybody else. The
+   * caller has cut the transfer at `sizeBytes()`.
+   */
+  submitRead?(transfer: Transfer): void;
+  submitWrite?(transfer: Transfer): void;
+  /** Each close(2): a control file commits here; its error is the closer's. */
+  flush(scope: Scope): Promise<void>;
+  /** fsync: returns when everything accepted before it is durable. */
+  sync(scope: Scope): Promise<void>;
+  /** Makes the extent read as zeros and gives back what space can be. */
+  discard?(extent: Extent, scope: Scope): Promise<void>;
+  /** The first byte at or after `offset` that is data (or a hole); null when there is none. */
+  seek?(offset: number, what: "data" | "hole", scope: Scope): MaybePromise<number | null>;
+  /** Last reference gone. Errors do not surface here. */
+  close(): Promise<void>;
+}
+
+/** What a frontend tells caches of: raised by the tree, never called into. */
+export interface TreeEvent {
+  readonly id: NodeId;
+  readonly what: "content" | "attr" | "children";
+  /** With `children`: the directory and the name that came or went. */
+  readonly child?: { readonly name: string; readonly id: NodeId };
+}
+
+export interface TreeEvents {
+  on(fn: (event: TreeEvent) => void): Unsubscribe;
+}
+
+/** Space of the whole tree, for `df`. */
+export interface SpaceInfo {
+  readonly totalBytes: number;
+  readonly freeBytes: number;
+}
+
+export interface Tree {
+  readonly root: DirNode;
+  readonly events: TreeEvents;
+  space(scope: Scope): Promise<SpaceInfo>;
+}
+
+/** A way to reach the tree: started with it and nothing else. */
+export interface Frontend {
+  readonly name: string;
+  start(tree: Tree, scope: Scope): Promise<void>;
+  /** Refuses new work, drains, and releases; idempotent. */
+  stop(scope: Scope): Promise<void>;
+}

@@ -1,0 +1,71 @@
+import type { SheepfsError } from "../base/errors.ts";
+import type { Scope } from "../base/scope.ts";
+import type { InodeHeader } from "../wire/inode.ts";
+
+/**
+ * One request on one object. The submitter owns the object and may reuse it after `done` (after
+ * `resolved` when `done` said inDoubt). Numbers only: vid < 2^24, index < 2^32, and
+ * offset + length within the object.
+ */
+export interface ObjectRequest {
+  /**
+   * `write` needs an existing object; `create` makes it, zero-filled around the data, replacing
+   * one that is there; `cow` makes it as a copy of (`cowVid`, `index`) with the data laid over.
+   */
+  readonly kind: "read" | "write" | "create" | "cow";
+  readonly vid: number;
+  readonly index: number;
+  readonly cowVid: number;
+  /** As the inode says; 0 lets the sheep look it up. */
+  readonly copies: number;
+  readonly copyPolicy: number;
+  /** Byte offset inside the object. */
+  readonly offset: number;
+  readonly length: number;
+  /** A read fills `buffer[at, at+length)`; the others borrow it until `done`. */
+  readonly buffer: Uint8Array;
+  readonly at: number;
+  readonly scope: Scope;
+  /** Reads only; see Transfer.lend. */
+  lend(bytes: Uint8Array, at: number): boolean;
+  /**
+   * Called exactly once, never before `submit` returns. A write whose replayed copy might still
+   * be executed is not done before that is excluded, or fails with `inDoubt`.
+   */
+  done(error: SheepfsError | null): void;
+  /** Only after `done` with an error that is `inDoubt`: the write can no longer land. */
+  resolved(): void;
+}
+
+/** What a volume needs of a cluster. Reads and writes are idempotent; creates are not. */
+export interface ObjectStore {
+  submit(request: ObjectRequest): void;
+  /** Fills `into` from byte `offset` of the inode object of `vid`. */
+  readInode(vid: number, offset: number, into: Uint8Array, scope: Scope): Promise<void>;
+  /** Writes part of the inode object of `vid`; `bytes` borrowed until settled. */
+  writeInode(vid: number, offset: number, bytes: Uint8Array, scope: Scope): Promise<void>;
+  /** Reads `into.length` bytes of a hypervolume's index node. */
+  readIndexNode(vid: number, number: number, into: Uint8Array, scope: Scope): Promise<void>;
+  writeIndexNode(
+    request: { vid: number; number: number; offset: number; create: boolean },
+    bytes: Uint8Array,
+    scope: Scope,
+  ): Promise<void>;
+  /** FLUSH_VDI. Resolves when what was acknowledged before the call is durable. */
+  flush(vid: number, scope: Scope): Promise<void>;
+}
+
+/** How a volume learns which vid a name means now. */
+export interface VdiResolver {
+  /**
+   * The working VDI of that name, whatever snapshots it has; with a tag or id, that snapshot.
+   * @throws not_found | unavailable | not_ready
+   */
+  resolve(name: VdiName, scope: Scope): Promise<InodeHeader>;
+}
+
+/** Raw bytes of a VDI's name (1 to 255, no NUL) and, for a snapshot, its tag or id. */
+export interface VdiName {
+  readonly name: Uint8Array;
+  readonly snapshot: { readonly tag: Uint8Array } | { readonly id: number } | null;
+}

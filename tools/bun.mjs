@@ -1,0 +1,50 @@
+// Runs the project's own Bun with the given arguments, from a clone that has nothing but Node and
+// npm: installs the locked packages first when they are missing or older than the lock file.
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const modules = join(root, "node_modules");
+
+/** The executable inside the platform package; the wrapper package's own copy needs an install script. */
+function findBun() {
+  const platforms = join(modules, "@oven");
+  if (!existsSync(platforms)) return null;
+  // A host without AVX2 gets a "-baseline" package beside or instead of the plain one.
+  const names = readdirSync(platforms).sort((a, b) => b.length - a.length);
+  for (const name of names) {
+    const bun = join(platforms, name, "bin", "bun");
+    if (existsSync(bun) && spawnSync(bun, ["--version"]).status === 0) return bun;
+  }
+  return null;
+}
+
+function installed() {
+  const stamp = join(modules, ".package-lock.json");
+  const lock = join(root, "package-lock.json");
+  return (
+    existsSync(stamp) && statSync(stamp).mtimeMs >= statSync(lock).mtimeMs && findBun() !== null
+  );
+}
+
+if (!installed()) {
+  const npm = spawnSync("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], {
+    cwd: root,
+    stdio: ["ignore", 2, 2],
+  });
+  if (npm.status !== 0) {
+    console.error("npm ci failed: the packages in package-lock.json could not be installed");
+    process.exit(1);
+  }
+}
+const bun = findBun();
+if (bun === null) {
+  console.error(
+    `no Bun for ${process.platform}-${process.arch} under node_modules/@oven; run npm ci`,
+  );
+  process.exit(1);
+}
+const run = spawnSync(bun, process.argv.slice(2), { stdio: "inherit", cwd: root });
+process.exit(run.status ?? 1);
