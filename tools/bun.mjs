@@ -8,17 +8,21 @@ import { fileURLToPath } from "node:url";
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const modules = join(root, "node_modules");
 
-/** The executable inside the platform package; the wrapper package's own copy needs an install script. */
+/**
+ * The executable that runs here. The package `bun` has an install script that moves it out of the
+ * platform's package; where npm runs no scripts it stays there.
+ */
 function findBun() {
   const platforms = join(modules, "@oven");
-  if (!existsSync(platforms)) return null;
   // A host without AVX2 gets a "-baseline" package beside or instead of the plain one.
-  const names = readdirSync(platforms).sort((a, b) => b.length - a.length);
-  for (const name of names) {
-    const bun = join(platforms, name, "bin", "bun");
-    if (existsSync(bun) && spawnSync(bun, ["--version"]).status === 0) return bun;
-  }
-  return null;
+  const names = existsSync(platforms) ? readdirSync(platforms) : [];
+  names.sort((a, b) => b.length - a.length);
+  const places = [
+    join(modules, "bun", "bin", "bun.exe"),
+    ...names.map((name) => join(platforms, name, "bin", "bun")),
+  ];
+  const runs = (bun) => existsSync(bun) && spawnSync(bun, ["--version"]).status === 0;
+  return places.find(runs) ?? null;
 }
 
 function installed() {
@@ -42,7 +46,7 @@ if (!installed()) {
 const bun = findBun();
 if (bun === null) {
   console.error(
-    `no Bun for ${process.platform}-${process.arch} under node_modules/@oven; run npm ci`,
+    `no Bun for ${process.platform}-${process.arch} under node_modules; remove it and run npm ci`,
   );
   process.exit(1);
 }

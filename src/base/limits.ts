@@ -13,6 +13,19 @@ export const limits = {
   messageBytesMax: MiB,
   /** FUSE messages under way; each owns one slab until it is answered. */
   messagesInflightMax: 64,
+  /**
+   * Asynchronous requests that the kernel may have under way. Fewer than messagesInflightMax, so
+   * that look-ups and interrupts still get in when as many reads and writes wait.
+   */
+  fuseBackgroundMax: 48,
+  /** How long the kernel may believe the attributes of a directory or volume. */
+  attrCacheMs: 1_000,
+  /** From mount(2) to the kernel's INIT being answered. */
+  mountTimeoutMs: 10_000,
+  /** How long a mount found on our mountpoint may take to answer before it counts as dead. */
+  mountProbeMs: 1_000,
+  /** Messages taken from the kernel before other work has its turn. */
+  messagesPerBurstMax: 256,
   /** Sockets to the gateway in use. */
   connectionsPerGateway: 4,
   /** Payload under way to or from one gateway; more waits in the client. */
@@ -38,6 +51,32 @@ export const limits = {
   textCacheMs: 1_000,
   /** Volumes attached at once. */
   volumesAttachedMax: 1_024,
+  /** Loaded parts of all volumes' indexes; older ones are dropped and read again when needed. */
+  indexCacheBytesMax: 32 * MiB,
+  /** Index writes of one volume under way; what changes meanwhile is gathered into the next. */
+  indexWritesInflightMax: 8,
+  /** Slots in one index write: a sheep reads and rewrites 12 bytes for each of them. */
+  indexRunSlotsMax: 4_096,
+  /** Index read at once when all of it is looked through. */
+  indexScanBytes: 256 * KiB,
+  /** Entries of a B-tree node of ours: rewritten at 8 bytes each, and 2^32 fit in half-full nodes. */
+  btreeNodeEntriesMax: 65_536,
+  /** Blocks of one discard that are closed to writes at once. */
+  discardBlocksInflightMax: 64,
+  /** How often waiting writes are looked at for a deadline that passed. */
+  lockSweepMs: 250,
+  /** How long a snapshot made elsewhere may take until its new working VDI can be found. */
+  snapshotWaitMs: 10_000,
+  /** Pause between two looks for it. */
+  snapshotPollMs: 50,
+  /** Snapshots between our vid and the working VDI that are followed. */
+  snapshotChainMax: 1_024,
+  /** A write that was sent to so many snapshots in turn fails as read-only. */
+  snapshotRetriesMax: 8,
+  /** Blocks copied at once when a volume moves to its new working VDI. */
+  snapshotCopiesInflightMax: 4,
+  /** Request and transfer objects kept for reuse by one volume. */
+  pooledRequestsMax: 512,
   /** Open handles of one frontend. */
   handlesMax: 65_536,
 } as const;
@@ -45,6 +84,10 @@ export const limits = {
 assert(
   limits.inflightBytesMax >= limits.piecesInflightMax * limits.pieceBytesMax,
   "one transfer fits in flight",
+);
+assert(
+  limits.fuseBackgroundMax + 8 <= limits.messagesInflightMax,
+  "some messages are left for what is not asynchronous",
 );
 assert(limits.pieceBytesMax <= limits.messageBytesMax, "a message is at least one piece");
 assert(limits.operationTimeoutMs >= limits.requestTimeoutMs, "an operation outlives one request");

@@ -42,8 +42,17 @@ export interface ObjectStore {
   submit(request: ObjectRequest): void;
   /** Fills `into` from byte `offset` of the inode object of `vid`. */
   readInode(vid: number, offset: number, into: Uint8Array, scope: Scope): Promise<void>;
-  /** Writes part of the inode object of `vid`; `bytes` borrowed until settled. */
-  writeInode(vid: number, offset: number, bytes: Uint8Array, scope: Scope): Promise<void>;
+  /**
+   * Writes part of the inode object of `vid`; `bytes` borrowed until settled. After a rejection that
+   * is `inDoubt`, `resolved` is called when the write can no longer land.
+   */
+  writeInode(
+    vid: number,
+    offset: number,
+    bytes: Uint8Array,
+    scope: Scope,
+    resolved?: () => void,
+  ): Promise<void>;
   /** Reads `into.length` bytes of a hypervolume's index node. */
   readIndexNode(vid: number, number: number, into: Uint8Array, scope: Scope): Promise<void>;
   writeIndexNode(

@@ -1,0 +1,55 @@
+import { statSync } from "node:fs";
+import { asSheepfsError, errorTable, exitUsage } from "../base/errors.ts";
+import { type Command, Values } from "./command.ts";
+import { printError, printOutput } from "./output.ts";
+import { type Request, resolveLine } from "./resolve.ts";
+import { UsageError } from "./usage-error.ts";
+
+/** Runs one command line. @returns its exit code; everything to say was printed */
+export async function runCli(argv: readonly string[]): Promise<number> {
+  try {
+    await carryOut(await resolveLine(argv, isDirectory));
+    return 0;
+  } catch (thrown) {
+    if (thrown instanceof UsageError) {
+      printError(thrown.message);
+      return exitUsage;
+    }
+    const error = asSheepfsError(thrown);
+    printError(error.message);
+    // A bug: whoever reports it needs the place.
+    if (error.code === "internal" && thrown instanceof Error) console.error(thrown.stack);
+    return errorTable[error.code].exit;
+  }
+}
+
+async function carryOut(request: Request): Promise<void> {
+  switch (request.do) {
+    case "version":
+      return printOutput(`${(await import("./version.ts")).versionLine()}\n`);
+    case "overview":
+      return printOutput(await (await import("./help.ts")).overview());
+    case "group-help":
+      return printOutput(await (await import("./help.ts")).groupHelp(request.group));
+    case "help":
+      return printOutput(await (await import("./help.ts")).commandHelp(request.command));
+    case "run":
+      return runThroughCitty(request.command, request.rawArgs);
+  }
+}
+
+async function runThroughCitty(command: Command, rawArgs: readonly string[]): Promise<void> {
+  const { runCommand } = await import("citty");
+  await runCommand(
+    {
+      meta: command.meta,
+      args: command.args,
+      run: ({ args }) => command.run(new Values(command.args, args)),
+    },
+    { rawArgs: [...rawArgs] },
+  );
+}
+
+function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}

@@ -1,0 +1,61 @@
+import type { Command } from "./command.ts";
+import { logSettings } from "./logger.ts";
+import { parseGateways } from "./parse.ts";
+import { runMount } from "./run-mount.ts";
+
+export const mountCommand: Command = {
+  meta: { name: "sheepfs mount", description: "Show a cluster as a directory" },
+  args: {
+    mountpoint: { type: "positional", description: "an empty directory", required: true },
+    sheep: {
+      type: "string",
+      alias: "s",
+      valueHint: "HOST:PORT[,HOST:PORT]...",
+      description: "sheep to talk to; the first that answers is used (127.0.0.1:7000)",
+    },
+    options: {
+      type: "string",
+      alias: "o",
+      valueHint: "OPTS",
+      description: "mount options: ro, allow_other, nonempty, uid=, gid=, umask=, noexec, noatime ...",
+    },
+    foreground: {
+      type: "boolean",
+      alias: "f",
+      description: "stay in front and log to stderr instead of becoming a daemon",
+    },
+    "read-only": { type: "boolean", description: "refuse every write" },
+    "page-cache": {
+      type: "boolean",
+      description: "let the kernel cache volumes (default: direct I/O)",
+    },
+    attach: {
+      type: "string",
+      valueHint: "NAME",
+      description: "attach this VDI at once; may be repeated",
+    },
+    "log-file": {
+      type: "string",
+      valueHint: "FILE",
+      description: "log of the daemon (default: syslog)",
+    },
+  },
+  repeatable: ["sheep", "options", "attach"],
+  examples: `  sheepfs mount /mnt/sheep -s node1:7000,node2:7000 --attach test
+      mounts the cluster, and /mnt/sheep/volume/test is the VDI 'test'; returns when it can be used
+  sheepfs mount /mnt/sheep -f
+      the same cluster on this machine, staying in front: Ctrl-C flushes and unmounts`,
+  run: async (values) => {
+    await runMount({
+      mountpoint: values.required("mountpoint"),
+      gateways: parseGateways(values.list("sheep"), process.env["SHEEPFS_SHEEP"]),
+      options: values.list("options").join(","),
+      foreground: values.flag("foreground"),
+      readOnly: values.flag("read-only"),
+      pageCache: values.flag("page-cache"),
+      objectCache: false,
+      attach: values.list("attach"),
+      log: logSettings(values.text("log-file"), process.env["SHEEPFS_LOG"]),
+    });
+  },
+};

@@ -1,0 +1,74 @@
+import { type Address, defaultSheepPort, parseAddress } from "../base/address.ts";
+import { SheepfsError } from "../base/errors.ts";
+import { UsageError } from "./usage-error.ts";
+
+const defaultSheep: Address = { host: "127.0.0.1", port: defaultSheepPort };
+
+/**
+ * The sheep to talk to: the option's, else `SHEEPFS_SHEEP`'s, else the one on this machine.
+ * @param texts each HOST:PORT[,HOST:PORT]...
+ * @throws UsageError naming the address
+ */
+export function parseGateways(texts: readonly string[], environment: string | undefined): Address[] {
+  if (texts.length > 0) return addressList(texts.join(","), "--sheep");
+  if (environment !== undefined && environment !== "") {
+    return addressList(environment, "SHEEPFS_SHEEP");
+  }
+  return [defaultSheep];
+}
+
+function addressList(text: string, source: string): Address[] {
+  return text.split(",").map((one) => {
+    if (one === "") throw new UsageError(`${source}: empty address in '${text}'`);
+    return usage(source, () => parseAddress(one, defaultSheepPort));
+  });
+}
+
+const units: Readonly<Record<string, number>> = {
+  "": 1,
+  B: 1,
+  K: 1024,
+  M: 1024 ** 2,
+  G: 1024 ** 3,
+  T: 1024 ** 4,
+  P: 1024 ** 5,
+};
+
+/**
+ * `10G`, `512M`, `1.5T`, `4KiB` or bytes; units are of 1024.
+ * @throws UsageError naming the option
+ */
+export function parseSize(text: string, option: string): number {
+  const match = /^([0-9]+(?:\.[0-9]+)?)([KMGTP]?)(?:i?B)?$/i.exec(text.trim());
+  const unit = units[(match?.[2] ?? "").toUpperCase()];
+  const bytes = match === null || unit === undefined ? Number.NaN : Number(match[1]) * unit;
+  if (!Number.isSafeInteger(bytes) || bytes < 1) {
+    throw new UsageError(`${option}: '${text}' is no size; write bytes or a number with K, M, G, T or P, like 10G`);
+  }
+  return bytes;
+}
+
+/** A whole number in a range. */
+export function parseCount(
+  text: string,
+  option: string,
+  bounds: { readonly min: number; readonly max: number },
+): number {
+  const value = /^[0-9]{1,9}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value >= bounds.min && value <= bounds.max)) {
+    throw new UsageError(`${option}: '${text}' is not a number from ${bounds.min} to ${bounds.max}`);
+  }
+  return value;
+}
+
+/** Runs a parser of values, so that its complaint counts as a mistake in the command line. */
+export function usage<T>(source: string, parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    if (error instanceof SheepfsError && error.code === "invalid") {
+      throw new UsageError(`${source}: ${error.message}`);
+    }
+    throw error;
+  }
+}

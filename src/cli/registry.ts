@@ -1,0 +1,16 @@
+import type { Command, CommandGroup } from "./command.ts";
+
+type Loader = () => Promise<Command | CommandGroup>;
+
+/** Every command by the word that starts it; each is loaded when it is asked for. */
+export const commandLoaders: Readonly<Record<string, Loader>> = {
+  mount: async () => (await import("./mount.ts")).mountCommand,
+  umount: async () => (await import("./umount.ts")).umountCommand,
+  sheep: async () => (await import("./sheep.ts")).sheepCommand,
+  vdi: async () => (await import("./vdi.ts")).vdiCommands,
+};
+
+/** `sheepfs [-a ADDR] … MOUNTPOINT`: what runs when no command is named. */
+export async function loadLegacyCommand(): Promise<Command> {
+  return (await import("./legacy.ts")).legacyCommand;
+}

@@ -1,0 +1,13 @@
+import { unmount } from "../app/unmount.ts";
+import type { Command } from "./command.ts";
+
+export const umountCommand: Command = {
+  meta: { name: "sheepfs umount", description: "Flush, detach and unmount" },
+  args: { mountpoint: { type: "positional", description: "where it is mounted", required: true } },
+  repeatable: [],
+  examples: `  sheepfs umount /mnt/sheep
+      returns when everything is flushed and the daemon has ended; names who keeps it busy`,
+  run: async (values) => {
+    await unmount(values.required("mountpoint"));
+  },
+};

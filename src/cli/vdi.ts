@@ -1,0 +1,107 @@
+import type { ArgDef } from "citty";
+import { deleteOneVdi, listAllVdis, makeVdi } from "../app/verbs.ts";
+import { SheepfsError } from "../base/errors.ts";
+import type { Command, CommandGroup, Values } from "./command.ts";
+import { printJson, printOutput } from "./output.ts";
+import { parseCount, parseGateways, parseSize } from "./parse.ts";
+
+const sheep: ArgDef = {
+  type: "string",
+  alias: "s",
+  valueHint: "HOST:PORT[,HOST:PORT]...",
+  description: "sheep to talk to (127.0.0.1:7000)",
+};
+const json: ArgDef = { type: "boolean", description: "print JSON" };
+
+function gatewaysOf(values: Values) {
+  return parseGateways(values.list("sheep"), process.env["SHEEPFS_SHEEP"]);
+}
+
+const list: Command = {
+  meta: { name: "sheepfs vdi list", description: "Print the cluster's VDIs and snapshots" },
+  args: { sheep, json },
+  repeatable: ["sheep"],
+  examples: `  sheepfs vdi list -s node1:7000
+      one line per VDI, in the columns of 'dog vdi list'
+  sheepfs vdi list --json
+      the same as an array of objects, sizes in bytes`,
+  run: async (values) => {
+    const { vdis, text } = await listAllVdis(gatewaysOf(values));
+    if (values.flag("json")) await printJson(vdis);
+    else await printOutput(text);
+  },
+};
+
+const create: Command = {
+  meta: { name: "sheepfs vdi create", description: "Create a VDI" },
+  args: {
+    name: { type: "positional", description: "1 to 255 bytes", required: true },
+    size: {
+      type: "string",
+      valueHint: "SIZE",
+      description: "bytes, or with K, M, G, T or P",
+      required: true,
+    },
+    "object-size": {
+      type: "string",
+      valueHint: "SIZE",
+      description: "size of its objects, a power of two from 1M to 1G (the cluster's default)",
+    },
+    copies: {
+      type: "string",
+      valueHint: "N",
+      description: "copies of each object (the cluster's default)",
+    },
+    sheep,
+    json,
+  },
+  repeatable: ["sheep"],
+  examples: `  sheepfs vdi create test --size 10G
+      creates 'test'; space is used only where something is written
+  sheepfs vdi create db --size 1T --object-size 8M -s node1:7000
+      the same with objects of 8 MiB, in the cluster of node1`,
+  run: async (values) => {
+    const objectSize = values.text("object-size");
+    const copies = values.text("copies");
+    const created = await makeVdi(gatewaysOf(values), {
+      name: values.required("name"),
+      sizeBytes: parseSize(values.required("size"), "--size"),
+      objectBytes: objectSize === null ? null : parseSize(objectSize, "--object-size"),
+      copies: copies === null ? null : parseCount(copies, "--copies", { min: 1, max: 31 }),
+    });
+    if (values.flag("json")) await printJson(created);
+  },
+};
+
+const remove: Command = {
+  meta: { name: "sheepfs vdi delete", description: "Delete a VDI; its snapshots stay" },
+  args: {
+    name: { type: "positional", description: "of a working VDI", required: true },
+    yes: { type: "boolean", alias: "y", description: "do not ask, even on a terminal" },
+    sheep,
+    json,
+  },
+  repeatable: ["sheep"],
+  examples: `  sheepfs vdi delete test
+      asks on a terminal, and deletes; a script is not asked`,
+  run: async (values) => {
+    const name = values.required("name");
+    if (!values.flag("yes") && process.stdin.isTTY && !agreed(name)) {
+      throw new SheepfsError("cancelled", `VDI '${name}' was left as it is`);
+    }
+    const deleted = await deleteOneVdi(gatewaysOf(values), name);
+    if (values.flag("json")) await printJson(deleted);
+  },
+};
+
+function agreed(name: string): boolean {
+  const answer = prompt(`Delete VDI '${name}' and everything on it? [y/N]`);
+  return answer !== null && /^y(es)?$/i.test(answer.trim());
+}
+
+export const vdiCommands: CommandGroup = {
+  meta: { name: "sheepfs vdi", description: "List, create and delete VDIs" },
+  commands: { list, create, delete: remove },
+  examples: `  sheepfs vdi create test --size 10G && sheepfs vdi list
+      creates a VDI and shows it among the others`,
+};

@@ -1,0 +1,235 @@
+import { assert } from "../base/assert.ts";
+import type { Clock } from "../base/clock.ts";
+import { SheepfsError } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
+import type { Scope, Unsubscribe } from "../base/scope.ts";
+import type { Transfer } from "../base/transfer.ts";
+import { InHeader, OutHeader, ReadIn, WriteIn, WriteOut } from "./abi.ts";
+import { ioErrnoOf } from "./errno.ts";
+
+/** Where a message's own fields begin, behind the header. */
+export const bodyAt = InHeader.size;
+/** Where the data of a WRITE begins. */
+export const writeDataAt = InHeader.size + WriteIn.size;
+/** Replies are built behind the longest request that is still needed while its reply is made. */
+const replyAt = InHeader.size + ReadIn.size;
+/** Where the body of a reply is built. */
+export const replyBodyAt = replyAt + OutHeader.size;
+/** The kernel wants room for the largest WRITE with its headers; a page keeps it round. */
+export const messageBufferBytes = limits.messageBytesMax + 4096;
+
+assert(replyBodyAt + limits.messageBytesMax <= messageBufferBytes, "a full READ reply has room");
+assert(writeDataAt + limits.messageBytesMax <= messageBufferBytes, "a full WRITE has room");
+
+/** Who lends messages out and carries their replies. */
+export interface MessageOwner {
+  /**
+   * Sends `head[headAt, +headLength)` and `body[bodyAt, +bodyLength)` as one reply, keeping
+   * neither. False when the kernel no longer wants it, which is not an error.
+   */
+  send(
+    head: Uint8Array,
+    headAt: number,
+    headLength: number,
+    body: Uint8Array | null,
+    bodyAt: number,
+    bodyLength: number,
+  ): boolean;
+  /** The message is answered and its buffer free for the next one. */
+  release(message: Message): void;
+}
+
+/**
+ * One request of the kernel in the buffer it was read into, from arrival to answer; then used
+ * again. It is its own Transfer and its own scope's owner, so that a read or write allocates
+ * nothing.
+ */
+export class Message implements Transfer {
+  readonly buffer: Uint8Array;
+  readonly view: DataView;
+  readonly scope: MessageScope;
+  /** Bytes of the message in `buffer`. */
+  bytes = 0;
+  opcode = 0;
+  uniqueLow = 0;
+  uniqueHigh = 0;
+  nodeId = 0;
+  uid = 0;
+  gid = 0;
+  // The Transfer: see there.
+  offset = 0;
+  length = 0;
+  at = 0;
+  #writing = false;
+  #state: "free" | "working" | "answered" = "free";
+  readonly #owner: MessageOwner;
+
+  constructor(owner: MessageOwner, clock: Clock) {
+    // The storage first and the views after it: a small array's storage may move (see sys).
+    const storage = new ArrayBuffer(messageBufferBytes);
+    this.buffer = new Uint8Array(storage);
+    this.view = new DataView(storage);
+    this.scope = new MessageScope(clock);
+    this.#owner = owner;
+  }
+
+  get working(): boolean {
+    return this.#state === "working";
+  }
+
+  /** Takes the `bytes` that were read into the buffer as the next request. */
+  begin(bytes: number): void {
+    assert(this.#state === "free", "a message is begun once");
+    const view = this.view;
+    const field = InHeader.offsets;
+    this.#state = "working";
+    this.bytes = bytes;
+    this.opcode = view.getUint32(field.opcode, true);
+    this.uniqueLow = view.getUint32(field.uniqueLow, true);
+    this.uniqueHigh = view.getUint32(field.uniqueHigh, true);
+    this.nodeId =
+      view.getUint32(field.nodeIdLow, true) +
+      view.getUint32(field.nodeIdHigh, true) * 0x1_0000_0000;
+    this.uid = view.getUint32(field.uid, true);
+    this.gid = view.getUint32(field.gid, true);
+    this.scope.begin();
+  }
+
+  /** The 32-bit field at `offset` of the message's own struct. */
+  u32(offset: number): number {
+    return this.view.getUint32(bodyAt + offset, true);
+  }
+
+  /**
+   * The 64-bit field at `offset` of the message's own struct.
+   * @throws too_large beyond what is exact; nothing that we serve is so large
+   */
+  u64(offset: number): number {
+    const high = this.view.getUint32(bodyAt + offset + 4, true);
+    if (high > 0x1f_ffff) throw new SheepfsError("too_large", "an offset beyond 2^53");
+    return this.view.getUint32(bodyAt + offset, true) + high * 0x1_0000_0000;
+  }
+
+  /** Becomes the transfer of a read into the place of its own reply. */
+  asRead(offset: number, length: number): Transfer {
+    this.#writing = false;
+    this.offset = offset;
+    this.length = length;
+    this.at = replyBodyAt;
+    return this;
+  }
+
+  /** Becomes the transfer of a write from where the kernel's data lies. */
+  asWrite(offset: number, length: number): Transfer {
+    this.#writing = true;
+    this.offset = offset;
+    this.length = length;
+    this.at = writeDataAt;
+    return this;
+  }
+
+  /** Transfer: the answer of a read goes to the kernel from where it lies. */
+  lend(bytes: Uint8Array, at: number): boolean {
+    assert(!this.#writing && this.#state === "working", "only a read not yet answered is lent to");
+    this.#header(0, this.length);
+    this.#state = "answered";
+    this.#owner.send(this.buffer, replyAt, OutHeader.size, bytes, at, this.length);
+    return true;
+  }
+
+  /** Transfer: the end of the read or write. */
+  done(error: SheepfsError | null): void {
+    if (this.#state === "answered") this.#release();
+    else if (error !== null) this.fail(ioErrnoOf(error.code));
+    else if (this.#writing) this.replyWritten(this.length);
+    else this.reply(this.length);
+  }
+
+  replyWritten(bytes: number): void {
+    this.view.setUint32(replyBodyAt + WriteOut.offsets.size, bytes, true);
+    this.view.setUint32(replyBodyAt + 4, 0, true);
+    this.reply(WriteOut.size);
+  }
+
+  /**
+   * Answers with `bodyBytes` that were put at `replyBodyAt`, and gives the message back.
+   * @returns false when the kernel no longer wants it: what the answer told of is not held by it
+   */
+  reply(bodyBytes: number): boolean {
+    assert(this.#state === "working", "a message is answered once");
+    this.#header(0, bodyBytes);
+    this.#state = "answered";
+    const taken = this.#owner.send(this.buffer, replyAt, OutHeader.size + bodyBytes, null, 0, 0);
+    this.#release();
+    return taken;
+  }
+
+  /** Answers with an error and gives the message back. */
+  fail(error: number): void {
+    assert(this.#state === "working", "a message is answered once");
+    assert(error > 0, "an errno");
+    this.#header(error, 0);
+    this.#state = "answered";
+    this.#owner.send(this.buffer, replyAt, OutHeader.size, null, 0, 0);
+    this.#release();
+  }
+
+  /** Gives back a message that wants no answer (FORGET, INTERRUPT). */
+  drop(): void {
+    assert(this.#state === "working", "a message is dropped once");
+    this.#release();
+  }
+
+  #header(error: number, bodyBytes: number): void {
+    const view = this.view;
+    view.setUint32(replyAt, OutHeader.size + bodyBytes, true);
+    view.setInt32(replyAt + OutHeader.offsets.error, -error, true);
+    view.setUint32(replyAt + OutHeader.offsets.uniqueLow, this.uniqueLow, true);
+    view.setUint32(replyAt + OutHeader.offsets.uniqueHigh, this.uniqueHigh, true);
+  }
+
+  #release(): void {
+    this.#state = "free";
+    this.scope.end();
+    this.#owner.release(this);
+  }
+}
+
+/** A scope that is used again for each message; nobody may keep it past the answer. */
+export class MessageScope implements Scope {
+  deadlineMs = 0;
+  cancelled = false;
+  readonly #clock: Clock;
+  readonly #listeners: (() => void)[] = [];
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  begin(): void {
+    this.deadlineMs = this.#clock.nowMs() + limits.operationTimeoutMs;
+    this.cancelled = false;
+  }
+
+  end(): void {
+    this.#listeners.length = 0;
+  }
+
+  onCancel(fn: () => void): Unsubscribe {
+    if (this.cancelled) {
+      fn();
+      return () => {};
+    }
+    this.#listeners.push(fn);
+    return () => {
+      const index = this.#listeners.indexOf(fn);
+      if (index >= 0) this.#listeners.splice(index, 1);
+    };
+  }
+
+  cancel(): void {
+    if (this.cancelled) return;
+    this.cancelled = true;
+    for (const fn of this.#listeners.splice(0)) fn();
+  }
+}

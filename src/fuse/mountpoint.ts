@@ -1,0 +1,101 @@
+import { lstatSync, readdirSync, realpathSync, statSync } from "node:fs";
+import { stat } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import type { Clock } from "../base/clock.ts";
+import { SheepfsError } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
+import { type MountRow, mountType, readMountInfo } from "./mountinfo.ts";
+
+export interface MountpointWish {
+  readonly path: string;
+  readonly nonEmpty: boolean;
+  readonly uid: number;
+  readonly clock: Clock;
+}
+
+/**
+ * The real path of a directory that can be mounted on.
+ * @throws not_found | not_directory | not_empty | denied | busy, naming it and what to do
+ */
+export async function checkMountpoint(wish: MountpointWish): Promise<string> {
+  const path = realMountpoint(wish.path);
+  const row = mountOn(path);
+  if (row !== null && row.type === mountType) {
+    const alive = await answers(path, wish.clock);
+    throw alive
+      ? new SheepfsError("busy", `'${path}' is already mounted (${row.source}); unmount it first`)
+      : deadMount(path);
+  }
+  const found = statSync(path);
+  if (!found.isDirectory()) {
+    throw new SheepfsError("not_directory", `mountpoint '${path}' is not a directory`);
+  }
+  if (wish.uid !== 0 && found.uid !== wish.uid) {
+    const whose = `mountpoint '${path}' belongs to uid ${found.uid}, not to you`;
+    throw new SheepfsError("denied", `${whose}; choose a directory of your own`);
+  }
+  if (!wish.nonEmpty && readdirSync(path).length > 0) {
+    const advice = "choose an empty directory, or hide its content with -o nonempty";
+    throw new SheepfsError("not_empty", `mountpoint '${path}' is not empty; ${advice}`);
+  }
+  return path;
+}
+
+/**
+ * The path as the kernel lists it, found without touching what is mounted there: a mount that
+ * hangs would hang us too.
+ * @throws not_found | not_directory | denied
+ */
+export function realMountpoint(text: string): string {
+  const path = resolve(text);
+  try {
+    if (path === "/") return path;
+    const real = join(realpathSync(dirname(path)), basename(path));
+    if (mountOn(real) !== null) return real;
+    return lstatSync(real).isSymbolicLink() ? realpathSync(real) : real;
+  } catch (thrown) {
+    throw pathError(text, thrown);
+  }
+}
+
+/** What is mounted on top at exactly this path. */
+export function mountOn(path: string): MountRow | null {
+  return readMountInfo().findLast((row) => row.mountpoint === path) ?? null;
+}
+
+function deadMount(path: string): SheepfsError {
+  const advice = `clear it with: sheepfs umount ${path}`;
+  return new SheepfsError("busy", `'${path}' has a dead mount, its daemon is gone; ${advice}`);
+}
+
+/** Whether the daemon behind a mount answers within a moment. */
+async function answers(path: string, clock: Clock): Promise<boolean> {
+  return await new Promise<boolean>((settle) => {
+    const timer = clock.after(limits.mountProbeMs, () => settle(false));
+    stat(path).then(
+      () => {
+        timer.cancel();
+        settle(true);
+      },
+      () => {
+        timer.cancel();
+        settle(false);
+      },
+    );
+  });
+}
+
+function pathError(path: string, thrown: unknown): SheepfsError {
+  const code = thrown instanceof Error && "code" in thrown ? thrown.code : "";
+  if (code === "ENOENT") {
+    const advice = `create it with: mkdir -p ${path}`;
+    return new SheepfsError("not_found", `mountpoint '${path}' does not exist; ${advice}`);
+  }
+  if (code === "ENOTDIR") {
+    return new SheepfsError("not_directory", `mountpoint '${path}' is not a directory`);
+  }
+  if (code === "EACCES" || code === "EPERM") {
+    return new SheepfsError("denied", `mountpoint '${path}' cannot be reached by you`);
+  }
+  return new SheepfsError("invalid", `mountpoint '${path}' cannot be used`, { cause: thrown });
+}

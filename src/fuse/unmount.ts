@@ -1,0 +1,72 @@
+import { spawn } from "node:child_process";
+import { SheepfsError } from "../base/errors.ts";
+import type { Logger } from "../base/log.ts";
+import { mountHolders } from "./holders.ts";
+import { mountType } from "./mountinfo.ts";
+import { mountOn, realMountpoint } from "./mountpoint.ts";
+
+/** Lines of holders that an error message carries. */
+const holdersShown = 5;
+
+/**
+ * Unmounts a mount of another process of ours.
+ * @throws invalid when it is none | busy naming who uses it | denied
+ */
+export async function unmount(text: string): Promise<void> {
+  const path = realMountpoint(text);
+  const row = mountOn(path);
+  if (row === null) throw new SheepfsError("invalid", `nothing is mounted on '${path}'`);
+  if (row.type !== mountType) {
+    throw new SheepfsError("invalid", `'${path}' is a mount of type ${row.type}, not of sheepfs`);
+  }
+  const failure = await runUnmount(path, "when free");
+  if (failure === null) return;
+  const holders = mountHolders(path);
+  if (holders.length > 0) throw new SheepfsError("busy", `'${path}' is busy: ${shown(holders)}`);
+  throw new SheepfsError("busy", `'${path}' cannot be unmounted: ${failure}`);
+}
+
+/**
+ * Takes our own mount out of the tree of names: at once when nobody uses it, else for everybody
+ * who comes after. Served by another process, as the unmount may have to wait for our answers.
+ */
+export async function detachMount(path: string, log: Logger): Promise<void> {
+  const busy = await runUnmount(path, "when free");
+  if (busy === null) return;
+  const holders = mountHolders(path);
+  log.warn(`'${path}' is still used: ${holders.length > 0 ? shown(holders) : busy}`);
+  const failure = await runUnmount(path, "from now on");
+  if (failure !== null) log.error(`'${path}' could not be unmounted: ${failure}`);
+}
+
+function shown(holders: readonly string[]): string {
+  const more = holders.length - holdersShown;
+  const rest = more > 0 ? [`and ${more} more`] : [];
+  return [...holders.slice(0, holdersShown), ...rest].join("; ");
+}
+
+/** What the system's command said, null when it succeeded. */
+async function runUnmount(path: string, when: "when free" | "from now on"): Promise<string | null> {
+  const lazily = when === "from now on";
+  const commands =
+    process.getuid?.() === 0
+      ? [["umount", ...(lazily ? ["-l"] : []), path]]
+      : ["fusermount3", "fusermount"].map((name) => [name, lazily ? "-uz" : "-u", path]);
+  for (const command of commands) {
+    const outcome = await runCommand(command);
+    if (outcome !== "missing") return outcome;
+  }
+  return `no ${commands.map(([name]) => name).join(" or ")} on this machine`;
+}
+
+function runCommand([name = "", ...args]: readonly string[]): Promise<string | null | "missing"> {
+  return new Promise((resolve) => {
+    const child = spawn(name, args, { cwd: "/", stdio: ["ignore", "ignore", "pipe"] });
+    let said = "";
+    child.stderr.on("data", (bytes: Buffer) => {
+      said += bytes.toString();
+    });
+    child.on("error", () => resolve("missing"));
+    child.on("close", (code) => resolve(code === 0 ? null : said.trim() || `${name} failed`));
+  });
+}

@@ -1,0 +1,4 @@
+import { runCli } from "./cli/cli.ts";
+
+// A command is over when its result is printed, whatever an idle socket or thread still waits for.
+process.exit(await runCli(process.argv.slice(2)));

@@ -1,0 +1,177 @@
+import { assert } from "../base/assert.ts";
+import { SheepfsError } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
+import type { Scope } from "../base/scope.ts";
+import { slotOffset } from "../wire/inode.ts";
+import { unloadedSlot } from "./plan.ts";
+import type { ObjectStore } from "./ports.ts";
+import type { CachedPart, SliceCache } from "./slice-cache.ts";
+import type { SlotUpdate, VolumeIndex } from "./slots.ts";
+
+/** 16 KiB of an inode: loaded in one request, and 256 of them are the whole index. */
+const sliceSlots = 4_096;
+const sliceShift = 12;
+const vidMax = 0xff_ffff;
+const slotBytes = 4;
+
+interface Load {
+  readonly promise: Promise<void>;
+  /** A slot of it was written while it was being read: what comes may be older. */
+  outdated: boolean;
+}
+
+/** The array of slots of one VDI, held by slices as they are needed. */
+export class IndexMap implements VolumeIndex {
+  readonly writesInflightMax = limits.indexWritesInflightMax;
+  readonly #store: ObjectStore;
+  readonly #cache: SliceCache;
+  readonly #vid: number;
+  readonly #title: string;
+  readonly #slices: Array<Slice | null> = [];
+  readonly #loads = new Map<number, Load>();
+
+  constructor(store: ObjectStore, cache: SliceCache, vid: number, title: string) {
+    this.#store = store;
+    this.#cache = cache;
+    this.#vid = vid;
+    this.#title = title;
+  }
+
+  get(index: number): number {
+    const slice = this.#slices[index >>> sliceShift];
+    if (slice === undefined || slice === null) return unloadedSlot;
+    slice.used = true;
+    return slice.slots[index & (sliceSlots - 1)] ?? unloadedSlot;
+  }
+
+  load(index: number, scope: Scope): Promise<void> {
+    const number = index >>> sliceShift;
+    const running = this.#loads.get(number);
+    if (running !== undefined) return running.promise;
+    const load: Load = { promise: this.#loadSlice(number, scope), outdated: false };
+    this.#loads.set(number, load);
+    return load.promise;
+  }
+
+  forget(index: number): void {
+    const slice = this.#slices[index >>> sliceShift];
+    if (slice === undefined || slice === null) return;
+    this.#cache.remove(slice);
+    slice.drop();
+  }
+
+  batch(updates: readonly SlotUpdate[], from: number): number {
+    let count = 1;
+    while (count < limits.indexRunSlotsMax) {
+      const next = updates[from + count];
+      const last = updates[from + count - 1];
+      // The sheep drops a reference for every slot of the range: a run never bridges a gap.
+      if (next === undefined || last === undefined || next.index !== last.index + 1) break;
+      count += 1;
+    }
+    return count;
+  }
+
+  async write(updates: readonly SlotUpdate[], scope: Scope, resolved: () => void): Promise<void> {
+    const [first] = updates;
+    assert(first !== undefined, "a run has slots");
+    const values = new Uint32Array(updates.length);
+    updates.forEach((update, at) => {
+      assert(update.index === first.index + at, "a run is contiguous");
+      values[at] = update.value;
+    });
+    const bytes = new Uint8Array(values.buffer);
+    await this.#store.writeInode(this.#vid, slotOffset(first.index), bytes, scope, resolved);
+    for (const update of updates) this.#set(update);
+  }
+
+  async scan(
+    range: { readonly from: number; readonly end: number },
+    visit: (index: number, slot: number) => boolean,
+    scope: Scope,
+  ): Promise<void> {
+    const chunkSlots = limits.indexScanBytes / slotBytes;
+    for (let from = range.from; from < range.end; from += chunkSlots) {
+      const slots = await this.#read(from, Math.min(chunkSlots, range.end - from), scope);
+      for (let at = 0; at < slots.length; at += 1) {
+        const slot = slots[at] ?? 0;
+        if (slot !== 0 && !visit(from + at, slot)) return;
+      }
+    }
+  }
+
+  close(): void {
+    for (const slice of this.#slices) if (slice !== undefined && slice !== null) this.#cache.remove(slice);
+    this.#slices.length = 0;
+  }
+
+  async #loadSlice(number: number, scope: Scope): Promise<void> {
+    // The load is registered after this call returns; nothing of it may happen before.
+    await Promise.resolve();
+    try {
+      for (;;) {
+        const load = this.#loads.get(number);
+        assert(load !== undefined, "a load is registered");
+        load.outdated = false;
+        const slots = await this.#read(number * sliceSlots, sliceSlots, scope);
+        if (load.outdated) continue;
+        if ((this.#slices[number] ?? null) !== null) return;
+        const slice = new Slice(this.#slices, number, slots);
+        this.#put(number, slice);
+        return;
+      }
+    } finally {
+      this.#loads.delete(number);
+    }
+  }
+
+  #put(number: number, slice: Slice): void {
+    while (this.#slices.length <= number) this.#slices.push(null);
+    this.#slices[number] = slice;
+    this.#cache.add(slice);
+  }
+
+  #set(update: SlotUpdate): void {
+    const number = update.index >>> sliceShift;
+    const load = this.#loads.get(number);
+    if (load !== undefined) load.outdated = true;
+    const slice = this.#slices[number];
+    if (slice !== undefined && slice !== null) {
+      slice.slots[update.index & (sliceSlots - 1)] = update.value;
+    }
+  }
+
+  async #read(from: number, count: number, scope: Scope): Promise<Uint32Array> {
+    const slots = new Uint32Array(count);
+    await this.#store.readInode(this.#vid, slotOffset(from), new Uint8Array(slots.buffer), scope);
+    for (let at = 0; at < count; at += 1) {
+      const slot = slots[at] ?? 0;
+      if (slot > vidMax) {
+        throw new SheepfsError(
+          "corrupt",
+          `${this.#title}: slot ${from + at} of its index holds ${slot}, which is no VDI number`,
+        );
+      }
+    }
+    return slots;
+  }
+}
+
+class Slice implements CachedPart {
+  readonly bytes = sliceSlots * slotBytes;
+  readonly slots: Uint32Array;
+  used = true;
+  place = 0;
+  readonly #owner: Array<Slice | null>;
+  readonly #number: number;
+
+  constructor(owner: Array<Slice | null>, number: number, slots: Uint32Array) {
+    this.#owner = owner;
+    this.#number = number;
+    this.slots = slots;
+  }
+
+  drop(): void {
+    this.#owner[this.#number] = null;
+  }
+}

@@ -1,0 +1,45 @@
+import { SheepfsError } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
+import type { Transfer } from "../base/transfer.ts";
+import { Job, Piece, type PieceOwner } from "./piece.ts";
+
+/** Jobs and pieces for reuse. */
+export class RequestPool {
+  readonly #jobs: Job[] = [];
+  readonly #pieces: Piece[] = [];
+
+  job(transfer: Transfer, objectBytes: number): Job {
+    const job = this.#jobs.pop() ?? new Job(transfer);
+    job.transfer = transfer;
+    job.pieces = 0;
+    job.error = null;
+    job.generation = null;
+    job.beginning = false;
+    job.cursor.begin(transfer.offset, transfer.length, objectBytes);
+    return job;
+  }
+
+  freeJob(job: Job): void {
+    if (this.#jobs.length < limits.pooledRequestsMax) this.#jobs.push(job);
+  }
+
+  piece(owner: PieceOwner, job: Job): Piece {
+    const piece = this.#pieces.pop() ?? new Piece(owner, job);
+    piece.begin(job);
+    return piece;
+  }
+
+  freePiece(piece: Piece): void {
+    if (this.#pieces.length < limits.pooledRequestsMax) this.#pieces.push(piece);
+  }
+}
+
+/** @returns the error when the transfer does not lie within the volume, else null */
+export function boundsError(transfer: Transfer, sizeBytes: number, title: string): SheepfsError | null {
+  const { offset, length } = transfer;
+  if (length > 0 && offset >= 0 && offset + length <= sizeBytes) return null;
+  return new SheepfsError(
+    "range",
+    `${title}: bytes ${offset} to ${offset + length} are not all within its ${sizeBytes} bytes`,
+  );
+}

@@ -1,0 +1,134 @@
+import { join } from "node:path";
+import { type Child, must, sheepfsBinary, start, TemporaryFolder } from "./process.ts";
+
+export interface VdiWish {
+  readonly size: string;
+  readonly objectSize?: string;
+}
+
+/** A cluster to test against: an embedded sheep of our own, or the one that the tester named. */
+export interface TestCluster extends AsyncDisposable {
+  /** HOST:PORT of a gateway. */
+  readonly address: string;
+  /** False when it is the tester's own cluster: leave nothing behind, and do not restart it. */
+  readonly embedded: boolean;
+  /** Creates a VDI under a name that nobody else uses; it is deleted with the cluster. */
+  createVdi(label: string, wish: VdiWish): Promise<string>;
+}
+
+export interface EmbeddedSheep extends TestCluster {
+  readonly dir: string;
+  readonly child: Child;
+  /** Ends the process with this signal and starts another one on the same directory and port. */
+  restart(signal: "SIGTERM" | "SIGKILL"): Promise<void>;
+}
+
+let vdiCount = 0;
+
+/** The cluster that `SHEEPFS_TEST_SHEEP` names, else an embedded sheep. */
+export async function startCluster(): Promise<TestCluster> {
+  const address = process.env["SHEEPFS_TEST_SHEEP"];
+  return address === undefined ? await startSheepProcess() : new NamedCluster(address);
+}
+
+/** An embedded sheep in a process of its own, for tests that stop it or look into its directory. */
+export async function startSheepProcess(options: { copies?: number } = {}): Promise<EmbeddedSheep> {
+  const folder = new TemporaryFolder();
+  try {
+    const dir = join(folder.path, "sheep");
+    const copies = options.copies ?? 1;
+    const child = await startSheep(dir, "127.0.0.1:0", copies);
+    return new ProcessCluster(folder, dir, copies, child);
+  } catch (error) {
+    folder[Symbol.dispose]();
+    throw error;
+  }
+}
+
+async function startSheep(dir: string, listen: string, copies: number): Promise<Child> {
+  const binary = await sheepfsBinary();
+  const args = ["sheep", "--dir", dir, "--listen", listen, "--copies", String(copies)];
+  const child = start([binary, ...args]);
+  try {
+    await child.until(addressIn, "address");
+    return child;
+  } catch (error) {
+    await child[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** `sheepfs sheep` says where it listens in its first line of output. */
+function addressIn(child: Child): string | null {
+  return /(\S+:[0-9]+)\n/.exec(child.stdout)?.[1] ?? null;
+}
+
+class NamedCluster implements TestCluster {
+  readonly address: string;
+  readonly embedded: boolean = false;
+  readonly #created: string[] = [];
+
+  constructor(address: string) {
+    this.address = address;
+  }
+
+  async createVdi(label: string, wish: VdiWish): Promise<string> {
+    vdiCount += 1;
+    const name = `sheepfs-test-${process.pid}-${vdiCount}-${label}`;
+    await createVdi(this.address, name, wish);
+    this.#created.push(name);
+    return name;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const binary = await sheepfsBinary();
+    for (const name of this.#created) {
+      await must([binary, "vdi", "delete", name, "-s", this.address, "--yes"]);
+    }
+  }
+}
+
+class ProcessCluster implements EmbeddedSheep {
+  readonly address: string;
+  readonly embedded = true;
+  readonly dir: string;
+  readonly #folder: TemporaryFolder;
+  readonly #copies: number;
+  #child: Child;
+
+  constructor(folder: TemporaryFolder, dir: string, copies: number, child: Child) {
+    this.#folder = folder;
+    this.dir = dir;
+    this.#copies = copies;
+    this.#child = child;
+    this.address = addressIn(child) ?? "";
+  }
+
+  get child(): Child {
+    return this.#child;
+  }
+
+  async createVdi(label: string, wish: VdiWish): Promise<string> {
+    vdiCount += 1;
+    const name = `${label}${vdiCount}`;
+    await createVdi(this.address, name, wish);
+    return name;
+  }
+
+  async restart(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
+    this.#child.kill(signal);
+    await this.#child.exit();
+    this.#child = await startSheep(this.dir, this.address, this.#copies);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#child[Symbol.asyncDispose]();
+    this.#folder[Symbol.dispose]();
+  }
+}
+
+async function createVdi(address: string, name: string, wish: VdiWish): Promise<void> {
+  const objectSize = wish.objectSize === undefined ? [] : ["--object-size", wish.objectSize];
+  const size = ["--size", wish.size];
+  await must([await sheepfsBinary(), "vdi", "create", name, ...size, ...objectSize, "-s", address]);
+}
