@@ -15,6 +15,9 @@ const root = join(import.meta.dirname, "..");
 /** A file that runs longer hangs. */
 const fileDeadlineMs = 240_000;
 
+/** A test that needs longer says so itself. */
+const testDeadlineMs = 30_000;
+
 /** These load the machine or use what exists once on it, so they run alone, after all others. */
 const aloneFolders = ["test/mount/", "test/clients/", "test/bench/", "test/conformance/"];
 
@@ -83,7 +86,14 @@ async function runFile(file: string, session: Session): Promise<FileReport> {
   const junit = join(own, "junit.xml");
   const mark = `${process.pid}-${own.split("-").at(-1)}`;
   const child = Bun.spawn({
-    cmd: [process.execPath, "test", "--reporter=junit", `--reporter-outfile=${junit}`, `./${file}`],
+    cmd: [
+      process.execPath,
+      "test",
+      `--timeout=${testDeadlineMs}`,
+      "--reporter=junit",
+      `--reporter-outfile=${junit}`,
+      `./${file}`,
+    ],
     cwd: root,
     env: {
       ...process.env,

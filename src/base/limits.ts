@@ -24,6 +24,10 @@ export const limits = {
   mountTimeoutMs: 10_000,
   /** How long a mount found on our mountpoint may take to answer before it counts as dead. */
   mountProbeMs: 1_000,
+  /** How long `sheepfs mount` waits until its daemon's mount is usable. */
+  daemonReadyMs: 30_000,
+  /** How long a daemon of no use may take to end before it is killed. */
+  daemonEndMs: 2_000,
   /** Messages taken from the kernel before other work has its turn. */
   messagesPerBurstMax: 256,
   /** Sockets to the gateway in use. */

@@ -1,6 +1,6 @@
 import { parseAddress } from "../base/address.ts";
 import type { Command } from "./command.ts";
-import { logSettings } from "./logger.ts";
+import { logSettings } from "./log-settings.ts";
 import { parseCount, parseGateways, usage } from "./parse.ts";
 import { runMount } from "./run-mount.ts";
 

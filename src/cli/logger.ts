@@ -1,32 +1,11 @@
 import { appendFileSync, openSync } from "node:fs";
-import { resolve } from "node:path";
 import { createConsola, LogLevels } from "consola/core";
 import { asSheepfsError, SheepfsError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
-import { UsageError } from "./usage-error.ts";
-
-const levels = ["error", "warn", "info", "debug"] as const;
-type Level = (typeof levels)[number];
-
-/** What is logged, and where a daemon writes it. */
-export interface LogSettings {
-  readonly level: Level;
-  /** Absolute; null for syslog. */
-  readonly file: string | null;
-}
+import { type LogLevel, logLevels } from "./log-settings.ts";
 
 /** Takes one finished line. */
-export type LogSink = (level: Level, line: string) => void;
-
-/** @throws UsageError naming a level that is none */
-export function logSettings(file: string | null, level: string | undefined): LogSettings {
-  const wanted = level === undefined || level === "" ? "info" : level;
-  const known = levels.find((one) => one === wanted);
-  if (known === undefined) {
-    throw new UsageError(`SHEEPFS_LOG: '${wanted}' is no level; it is one of ${levels.join(", ")}`);
-  }
-  return { level: known, file: file === null ? null : resolve(file) };
-}
+export type LogSink = (level: LogLevel, line: string) => void;
 
 /** Lines for whoever watches: without a time, as a terminal or a journal adds its own. */
 export const stderrSink: LogSink = (level, line) => {
@@ -54,20 +33,21 @@ function openLog(path: string): number {
 }
 
 /** The program's logger: consola's levels and its throttling of repeated lines, over a sink. */
-export function openLogger(level: Level, sink: LogSink): Logger {
+export function openLogger(level: LogLevel, sink: LogSink): Logger {
   const consola = createConsola({
     level: LogLevels[level],
     reporters: [
       {
         log: (entry) => {
-          const known = levels.find((one) => one === entry.type) ?? "info";
+          const known = logLevels.find((one) => one === entry.type) ?? "info";
           for (const line of entry.args.map(String).join(" ").split("\n")) sink(known, line);
         },
       },
     ],
   });
   return {
-    error: (message, cause) => consola.error(cause === undefined ? message : because(message, cause)),
+    error: (message, cause) =>
+      consola.error(cause === undefined ? message : because(message, cause)),
     warn: (message) => consola.warn(message),
     info: (message) => consola.info(message),
     debug: (message) => consola.debug(message),

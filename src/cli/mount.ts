@@ -1,5 +1,5 @@
 import type { Command } from "./command.ts";
-import { logSettings } from "./logger.ts";
+import { logSettings } from "./log-settings.ts";
 import { parseGateways } from "./parse.ts";
 import { runMount } from "./run-mount.ts";
 
@@ -17,7 +17,8 @@ export const mountCommand: Command = {
       type: "string",
       alias: "o",
       valueHint: "OPTS",
-      description: "mount options: ro, allow_other, nonempty, uid=, gid=, umask=, noexec, noatime ...",
+      description:
+        "mount options: ro, allow_other, nonempty, uid=, gid=, umask=, noexec, noatime ...",
     },
     foreground: {
       type: "boolean",

@@ -96,7 +96,9 @@ function readShort(
     }
     const inline = argument.slice(at + 1);
     if (inline.startsWith("=")) {
-      throw new UsageError(`option '${argument}': write '${written} ${inline.slice(1)}' without '='`);
+      throw new UsageError(
+        `option '${argument}': write '${written} ${inline.slice(1)}' without '='`,
+      );
     }
     const value = inline === "" ? next : inline;
     if (value === undefined || value === "" || (inline === "" && value.startsWith("-"))) {

@@ -9,7 +9,10 @@ const defaultSheep: Address = { host: "127.0.0.1", port: defaultSheepPort };
  * @param texts each HOST:PORT[,HOST:PORT]...
  * @throws UsageError naming the address
  */
-export function parseGateways(texts: readonly string[], environment: string | undefined): Address[] {
+export function parseGateways(
+  texts: readonly string[],
+  environment: string | undefined,
+): Address[] {
   if (texts.length > 0) return addressList(texts.join(","), "--sheep");
   if (environment !== undefined && environment !== "") {
     return addressList(environment, "SHEEPFS_SHEEP");
@@ -43,7 +46,9 @@ export function parseSize(text: string, option: string): number {
   const unit = units[(match?.[2] ?? "").toUpperCase()];
   const bytes = match === null || unit === undefined ? Number.NaN : Number(match[1]) * unit;
   if (!Number.isSafeInteger(bytes) || bytes < 1) {
-    throw new UsageError(`${option}: '${text}' is no size; write bytes or a number with K, M, G, T or P, like 10G`);
+    throw new UsageError(
+      `${option}: '${text}' is no size; write bytes or a number with K, M, G, T or P, like 10G`,
+    );
   }
   return bytes;
 }
@@ -56,7 +61,9 @@ export function parseCount(
 ): number {
   const value = /^[0-9]{1,9}$/.test(text) ? Number(text) : Number.NaN;
   if (!(value >= bounds.min && value <= bounds.max)) {
-    throw new UsageError(`${option}: '${text}' is not a number from ${bounds.min} to ${bounds.max}`);
+    throw new UsageError(
+      `${option}: '${text}' is not a number from ${bounds.min} to ${bounds.max}`,
+    );
   }
   return value;
 }

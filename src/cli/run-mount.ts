@@ -1,9 +1,10 @@
 import { statSync } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import type { Address } from "../base/address.ts";
 import { SheepfsError } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
 import type { Logger } from "../base/log.ts";
-import { fileSink, type LogSettings, openLogger, stderrSink } from "./logger.ts";
+import type { LogSettings } from "./log-settings.ts";
 
 /** Everything that a command line can say about a mount. */
 export interface MountRequest {
@@ -23,22 +24,44 @@ export interface MountRequest {
  * Mounts. In front it returns when the mount is over; else as soon as the daemon's mount is usable.
  * @throws whatever keeps it from being usable; nothing is mounted then
  */
-export async function runMount(request: MountRequest): Promise<void> {
+export async function runMount(wish: MountRequest): Promise<void> {
+  // The daemon works in another directory.
+  const request = { ...wish, mountpoint: resolve(wish.mountpoint) };
   refuseLogInside(request);
-  const daemon = await import("../app/daemon.ts");
-  if (!request.foreground && !daemon.isDaemon()) return daemon.startDaemon(process.argv.slice(2));
+  if (request.foreground) return await serve(request, () => {});
+  const { beDaemon, isDaemon, startDaemon } = await import("../app/daemon.ts");
+  if (isDaemon()) return await beDaemon((ready) => serve(request, ready));
+  await startDaemon({
+    argv: process.argv.slice(2),
+    mountpoint: request.mountpoint,
+    readyTimeoutMs: limits.daemonReadyMs,
+  });
+}
+
+async function serve(request: MountRequest, ready: () => void): Promise<void> {
   const log = await openMountLog(request);
   const { serveMount } = await import("../app.ts");
-  if (request.foreground) return serveMount(request, log, () => {});
-  await daemon.beDaemon((ready) => serveMount(request, log, ready));
+  let usable = false;
+  try {
+    await serveMount(request, log, () => {
+      usable = true;
+      ready();
+    });
+  } catch (error) {
+    // A daemon has nobody left to tell.
+    if (usable && !request.foreground) log.error("the mount ended", error);
+    throw error;
+  }
 }
 
 async function openMountLog(request: MountRequest): Promise<Logger> {
+  // Only who serves needs it: the command that waits for a daemon starts faster without.
+  const { fileSink, openLogger, stderrSink } = await import("./logger.ts");
   const { level, file } = request.log;
   if (file !== null) return openLogger(level, fileSink(file));
   if (request.foreground) return openLogger(level, stderrSink);
-  const { openSyslog } = await import("../app/daemon.ts");
-  return openLogger(level, openSyslog());
+  const { daemonLog } = await import("../app/daemon.ts");
+  return openLogger(level, await daemonLog());
 }
 
 /** A log in the mount would wait for itself. */

@@ -1,12 +1,16 @@
 import { runSheep } from "../app/sheep.ts";
 import { formatAddress, parseAddress } from "../base/address.ts";
 import type { Command } from "./command.ts";
-import { logSettings, openLogger, stderrSink } from "./logger.ts";
+import { logSettings } from "./log-settings.ts";
+import { openLogger, stderrSink } from "./logger.ts";
 import { printOutput } from "./output.ts";
 import { parseCount, usage } from "./parse.ts";
 
 export const sheepCommand: Command = {
-  meta: { name: "sheepfs sheep", description: "Run a sheep: a cluster of one node, on a directory" },
+  meta: {
+    name: "sheepfs sheep",
+    description: "Run a sheep: a cluster of one node, on a directory",
+  },
   args: {
     dir: {
       type: "string",
