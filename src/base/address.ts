@@ -14,7 +14,7 @@ export const defaultSheepPort = 7000;
  */
 export function parseAddress(text: string, defaultPort: number | null = null): Address {
   const { host, portText } = splitAddress(text);
-  if (host === "" || !/^[A-Za-z0-9._:%-]+$/.test(host) || host.length > 255) {
+  if (!isHost(host)) {
     throw new SheepfsError("invalid", `address '${text}' has no valid host; write HOST:PORT`);
   }
   if (portText === null) {
@@ -31,6 +31,15 @@ export function parseAddress(text: string, defaultPort: number | null = null): A
     throw new SheepfsError("invalid", `address '${text}': port '${portText}' is not 1 to 65535`);
   }
   return { host, port };
+}
+
+function isHost(text: string): boolean {
+  if (text.length > 255) return false;
+  if (text.includes(":")) {
+    const [address, zone = "none"] = text.split("%");
+    return URL.canParse(`http://[${address}]/`) && /^[A-Za-z0-9._-]+$/.test(zone);
+  }
+  return /^[A-Za-z0-9._-]+$/.test(text);
 }
 
 function splitAddress(text: string): { host: string; portText: string | null } {

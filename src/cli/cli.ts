@@ -1,6 +1,5 @@
 import { statSync } from "node:fs";
 import { asSheepfsError, errorTable, exitUsage } from "../base/errors.ts";
-import { type Command, Values } from "./command.ts";
 import { printError, printOutput } from "./output.ts";
 import { type Request, resolveLine } from "./resolve.ts";
 import { UsageError } from "./usage-error.ts";
@@ -34,20 +33,8 @@ async function carryOut(request: Request): Promise<void> {
     case "help":
       return printOutput(await (await import("./help.ts")).commandHelp(request.command));
     case "run":
-      return runThroughCitty(request.command, request.rawArgs);
+      return (await import("./run-command.ts")).runCommandLine(request.command, request.rawArgs);
   }
-}
-
-async function runThroughCitty(command: Command, rawArgs: readonly string[]): Promise<void> {
-  const { runCommand } = await import("citty");
-  await runCommand(
-    {
-      meta: command.meta,
-      args: command.args,
-      run: ({ args }) => command.run(new Values(command.args, args)),
-    },
-    { rawArgs: [...rawArgs] },
-  );
 }
 
 function isDirectory(path: string): boolean {

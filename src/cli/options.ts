@@ -82,6 +82,10 @@ function readShort(
   next: string | undefined,
   options: Given[],
 ): number {
+  // "-foreground" is a long option with a dash missing, not -f and -o with a value.
+  if (optionNames(command).includes(argument.slice(1))) {
+    throw unknownOption(command, argument, argument.slice(1));
+  }
   for (let at = 1; at < argument.length; at++) {
     const letter = argument.charAt(at);
     const written = `-${letter}`;

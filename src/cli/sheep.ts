@@ -1,8 +1,6 @@
-import { runSheep } from "../app/sheep.ts";
 import { formatAddress, parseAddress } from "../base/address.ts";
 import type { Command } from "./command.ts";
 import { logSettings } from "./log-settings.ts";
-import { openLogger, stderrSink } from "./logger.ts";
 import { printOutput } from "./output.ts";
 import { parseCount, usage } from "./parse.ts";
 
@@ -35,16 +33,16 @@ export const sheepCommand: Command = {
   examples: `  sheepfs sheep --dir /var/lib/sheepfs
       keeps the cluster in that directory and prints its address; Ctrl-C ends it in order`,
   run: async (values) => {
-    const listen = values.required("listen");
     const { level } = logSettings(null, process.env["SHEEPFS_LOG"]);
-    await runSheep(
-      {
-        dir: values.required("dir"),
-        listen: listenAddress(listen),
-        copies: parseCount(values.required("copies"), "--copies", { min: 1, max: 31 }),
-      },
-      openLogger(level, stderrSink),
-      async (address) => printOutput(`listening on ${formatAddress(address)}\n`),
+    const wish = {
+      dir: values.required("dir"),
+      listen: listenAddress(values.required("listen")),
+      copies: parseCount(values.required("copies"), "--copies", { min: 1, max: 31 }),
+    };
+    const { openLogger, stderrSink } = await import("./logger.ts");
+    const { runSheep } = await import("../app/sheep.ts");
+    await runSheep(wish, openLogger(level, stderrSink), async (address) =>
+      printOutput(`listening on ${formatAddress(address)}\n`),
     );
   },
 };

@@ -1,4 +1,3 @@
-import { unmount } from "../app/unmount.ts";
 import type { Command } from "./command.ts";
 
 export const umountCommand: Command = {
@@ -8,6 +7,7 @@ export const umountCommand: Command = {
   examples: `  sheepfs umount /mnt/sheep
       returns when everything is flushed and the daemon has ended; names who keeps it busy`,
   run: async (values) => {
+    const { unmount } = await import("../app/unmount.ts");
     await unmount(values.required("mountpoint"));
   },
 };

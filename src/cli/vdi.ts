@@ -1,5 +1,4 @@
 import type { ArgDef } from "citty";
-import { deleteOneVdi, listAllVdis, makeVdi } from "../app/verbs.ts";
 import { SheepfsError } from "../base/errors.ts";
 import type { Command, CommandGroup, Values } from "./command.ts";
 import { printJson, printOutput } from "./output.ts";
@@ -12,6 +11,9 @@ const sheep: ArgDef = {
   description: "sheep to talk to (127.0.0.1:7000)",
 };
 const json: ArgDef = { type: "boolean", description: "print JSON" };
+
+// Loaded when a verb runs: help and mistakes need no client.
+const verbs = () => import("../app/verbs.ts");
 
 function gatewaysOf(values: Values) {
   return parseGateways(values.list("sheep"), process.env["SHEEPFS_SHEEP"]);
@@ -26,7 +28,8 @@ const list: Command = {
   sheepfs vdi list --json
       the same as an array of objects, sizes in bytes`,
   run: async (values) => {
-    const { vdis, text } = await listAllVdis(gatewaysOf(values));
+    const gateways = gatewaysOf(values);
+    const { vdis, text } = await (await verbs()).listAllVdis(gateways);
     if (values.flag("json")) await printJson(vdis);
     else await printOutput(text);
   },
@@ -63,12 +66,14 @@ const create: Command = {
   run: async (values) => {
     const objectSize = values.text("object-size");
     const copies = values.text("copies");
-    const created = await makeVdi(gatewaysOf(values), {
+    const gateways = gatewaysOf(values);
+    const wish = {
       name: values.required("name"),
       sizeBytes: parseSize(values.required("size"), "--size"),
       objectBytes: objectSize === null ? null : parseSize(objectSize, "--object-size"),
       copies: copies === null ? null : parseCount(copies, "--copies", { min: 1, max: 31 }),
-    });
+    };
+    const created = await (await verbs()).makeVdi(gateways, wish);
     if (values.flag("json")) await printJson(created);
   },
 };
@@ -86,10 +91,11 @@ const remove: Command = {
       asks on a terminal, and deletes; a script is not asked`,
   run: async (values) => {
     const name = values.required("name");
+    const gateways = gatewaysOf(values);
     if (!values.flag("yes") && process.stdin.isTTY && !agreed(name)) {
       throw new SheepfsError("cancelled", `VDI '${name}' was left as it is`);
     }
-    const deleted = await deleteOneVdi(gatewaysOf(values), name);
+    const deleted = await (await verbs()).deleteOneVdi(gateways, name);
     if (values.flag("json")) await printJson(deleted);
   },
 };
