@@ -1,0 +1,118 @@
+import { type Pointer, ptr } from "bun:ffi";
+import { isIPv6 } from "node:net";
+import { cString, libc, result, stableBytes } from "./libc.ts";
+
+const family = { unix: 1, v4: 2, v6: 10 } as const;
+const stream = 1;
+const nonBlocking = 0o4000;
+const closeOnExec = 0o2000000;
+
+const level = { socket: 1, tcp: 6 } as const;
+const socketOption = { error: 4, keepAlive: 9 } as const;
+const tcpOption = { noDelay: 1, keepIdle: 4, keepInterval: 5, keepCount: 6 } as const;
+
+/** A peer that vanished without a word is noticed after 5 + 3 seconds on an idle connection. */
+const keepAlive = { idleSeconds: 5, intervalSeconds: 1, probes: 3 } as const;
+
+/** @returns a non-blocking TCP socket of the address's family, or the negative errno */
+export function tcpSocket(ip: string): number {
+  return result(
+    libc.socket(isIPv6(ip) ? family.v6 : family.v4, stream | nonBlocking | closeOnExec, 0),
+  );
+}
+
+/** Begins to connect. @returns 0 or the negative errno, mostly EINPROGRESS */
+export function connectSocket(fd: number, ip: string, port: number): number {
+  const bytes = socketAddress(ip, port);
+  return result(libc.connect(fd, ptr(bytes), bytes.length));
+}
+
+/** What became of the attempt to connect: 0 when it succeeded, else the errno. */
+export function socketError(fd: number): number {
+  const bytes = stableBytes(8);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(4, 4, true);
+  const at = ptr(bytes);
+  const done = libc.getsockopt(fd, level.socket, socketOption.error, at, (at + 4) as Pointer);
+  return done === 0 ? view.getInt32(0, true) : -result(done);
+}
+
+/** Small requests leave at once; a peer that is gone is noticed. The buffers size themselves. */
+export function tuneSocket(fd: number): void {
+  setOption(fd, level.tcp, tcpOption.noDelay, 1);
+  setOption(fd, level.socket, socketOption.keepAlive, 1);
+  setOption(fd, level.tcp, tcpOption.keepIdle, keepAlive.idleSeconds);
+  setOption(fd, level.tcp, tcpOption.keepInterval, keepAlive.intervalSeconds);
+  setOption(fd, level.tcp, tcpOption.keepCount, keepAlive.probes);
+}
+
+function setOption(fd: number, at: number, option: number, value: number): void {
+  const bytes = stableBytes(4);
+  new DataView(bytes.buffer).setInt32(0, value, true);
+  // A kernel without it serves as well, only less alertly.
+  libc.setsockopt(fd, at, option, ptr(bytes), 4);
+}
+
+/** Linux's sockaddr_in or sockaddr_in6. The address's text was checked with isIP. */
+function socketAddress(text: string, port: number): Uint8Array {
+  const v6 = isIPv6(text);
+  const [ip = "", zone = ""] = text.split("%");
+  const bytes = stableBytes(v6 ? 28 : 16);
+  const view = new DataView(bytes.buffer);
+  view.setUint16(0, v6 ? family.v6 : family.v4, true);
+  view.setUint16(2, port);
+  const at = ptr(bytes) + (v6 ? 8 : 4);
+  libc.inet_pton(v6 ? family.v6 : family.v4, ptr(cString(ip)), at as Pointer);
+  if (v6 && zone !== "") view.setUint32(24, zoneIndex(zone), true);
+  return bytes;
+}
+
+/** The interface that a link-local address is meant on, by number or by name. */
+function zoneIndex(zone: string): number {
+  return /^[0-9]{1,9}$/.test(zone) ? Number(zone) : libc.if_nametoindex(ptr(cString(zone)));
+}
+
+/** Two connected local sockets, as a parent and a child use them. @returns null on failure */
+export function socketPair(): readonly [number, number] | null {
+  const bytes = stableBytes(8);
+  const done = libc.socketpair(family.unix, stream | closeOnExec, 0, ptr(bytes));
+  const view = new DataView(bytes.buffer);
+  return done === 0 ? [view.getInt32(0, true), view.getInt32(4, true)] : null;
+}
+
+const message = { iovAt: 16, iovCountAt: 24, controlAt: 32, controlBytesAt: 40, size: 56 } as const;
+const controlHeaderBytes = 16;
+const rightsType = 1;
+const receiveFlags = 0x40 | 0x4000_0000; // MSG_DONTWAIT, MSG_CMSG_CLOEXEC
+
+/**
+ * Takes the descriptor that has been sent over a local socket, without waiting for one.
+ * @returns null when none was sent
+ */
+export function receiveFd(socket: number): number | null {
+  // The message header, then one iovec with its byte, then the control message: one allocation.
+  const iovAt = message.size;
+  const byteAt = iovAt + 16;
+  const controlAt = byteAt + 8;
+  const controlBytes = controlHeaderBytes + 8;
+  const bytes = stableBytes(controlAt + controlBytes);
+  const view = new DataView(bytes.buffer);
+  const at = ptr(bytes);
+  setWord(view, iovAt, at + byteAt);
+  setWord(view, iovAt + 8, 1);
+  setWord(view, message.iovAt, at + iovAt);
+  setWord(view, message.iovCountAt, 1);
+  setWord(view, message.controlAt, at + controlAt);
+  setWord(view, message.controlBytesAt, controlBytes);
+  if (result(libc.recvmsg(socket, at, receiveFlags)) < 0) return null;
+  const isRights =
+    view.getUint32(message.controlBytesAt, true) >= controlHeaderBytes + 4 &&
+    view.getUint32(controlAt + 8, true) === level.socket &&
+    view.getUint32(controlAt + 12, true) === rightsType;
+  return isRights ? view.getInt32(controlAt + controlHeaderBytes, true) : null;
+}
+
+function setWord(view: DataView, at: number, value: number): void {
+  view.setUint32(at, value >>> 0, true);
+  view.setUint32(at + 4, Math.floor(value / 0x1_0000_0000), true);
+}
