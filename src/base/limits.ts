@@ -36,8 +36,39 @@ export const limits = {
   inflightBytesMax: 32 * MiB,
   /** Requests under way on one connection. */
   connectionRequestsMax: 128,
-  /** A request without an answer for so long fails its connection. */
+  /**
+   * Requests that nobody waits for any more and that are unanswered for so long end their connection
+   * once nothing else is under way on it.
+   */
   requestTimeoutMs: 30_000,
+  /** A connection with requests under way that is silent for so long is asked for a sign of life. */
+  quietMs: 5_000,
+  /** How long the sign may take; then the connection is dead. */
+  signTimeoutMs: 5_000,
+  /** How often requests are looked at for deadlines and cancellation. */
+  requestSweepMs: 100,
+  /**
+   * A write that was answered after a copy of it was lost with a connection is acknowledged so long
+   * after the sheep that had the lost copy was heard again or was gone: what a running sheep has
+   * read it has executed by then, as it has executed the same write sent later.
+   */
+  exclusionMs: 2_000,
+  /** Pause between two attempts to hear from a sheep that has a lost copy. */
+  exclusionProbeMs: 500,
+  /** A request whose answer contradicted the protocol so often fails. */
+  corruptRepliesMax: 3,
+  /** Received bytes of one connection that wait to be looked at. */
+  receiveBufferBytes: 512 * KiB,
+  /** Longest payload that is gathered in the receive buffer and lent from there. */
+  lendBytesMax: 128 * KiB,
+  /** Headers and small payloads of one connection that wait to be sent. */
+  sendBufferBytes: 256 * KiB,
+  /** Longest payload that is copied behind its header; longer ones are sent from where they lie. */
+  sendCopyBytesMax: 16 * KiB,
+  /** The two buffers of a connection that is made for one request. */
+  dedicatedBufferBytes: 32 * KiB,
+  /** Gateways that we moved away from and that still owe answers. */
+  gatewaysRetiringMax: 4,
   /** A connection attempt. */
   connectTimeoutMs: 3_000,
   /** Pause between attempts to reconnect: first, longest. */
@@ -53,6 +84,12 @@ export const limits = {
   controlResultsMax: 16,
   /** How long a rendered text is served again. */
   textCacheMs: 1_000,
+  /** How long a stat waits for a rendering before it shows the size of the last one. */
+  attrPatienceMs: 2_000,
+  /** How often a stat of a volume looks whether the VDI was changed elsewhere. */
+  volumeRefreshMs: 1_000,
+  /** How long a detach waits for programs that are just closing the volume. */
+  detachPatienceMs: 500,
   /** Volumes attached at once. */
   volumesAttachedMax: 1_024,
   /** Loaded parts of all volumes' indexes; older ones are dropped and read again when needed. */
@@ -79,10 +116,34 @@ export const limits = {
   snapshotRetriesMax: 8,
   /** Blocks copied at once when a volume moves to its new working VDI. */
   snapshotCopiesInflightMax: 4,
+  /** How long a block is not written anew while the object of before its discard is still there. */
+  removalWaitMs: 10_000,
+  /** Pause between two looks for it. */
+  removalPollMs: 20,
   /** Request and transfer objects kept for reuse by one volume. */
   pooledRequestsMax: 512,
   /** Open handles of one frontend. */
   handlesMax: 65_536,
+  /** One file of the embedded sheep's journal, filled with zeros when it is made. */
+  sheepJournalBytes: 4 * MiB,
+  /** What it may grow to: a snapshot of a full index is one record of 20 MiB and more. */
+  sheepJournalBytesMax: 96 * MiB,
+  /** Changed pages of metadata that are kept in memory until they are carried over: 16 MiB. */
+  sheepDirtyPagesMax: 32_768,
+  /** Slots of one index write that one journal record covers. */
+  sheepSlotsPerRecord: 4_096,
+  /** Files that the embedded sheep keeps open; a process may have 1,024 on most systems. */
+  sheepOpenFilesMax: 512,
+  /** How long the embedded sheep leaves acknowledged writes to the page cache. */
+  sheepSyncMs: 5_000,
+  /** How soon space that was freed shows up. */
+  sheepReclaimMs: 200,
+  /** Largest payload of a request to the embedded sheep, or of one answer. */
+  sheepRequestBytesMax: 64 * MiB,
+  /** Payload that one client may have in the embedded sheep before it is read no further. */
+  sheepClientBytesMax: 8 * MiB,
+  /** Requests of one client under way in the embedded sheep before it is read no further. */
+  sheepClientRequestsMax: 1_024,
 } as const;
 
 assert(
@@ -92,6 +153,14 @@ assert(
 assert(
   limits.fuseBackgroundMax + 8 <= limits.messagesInflightMax,
   "some messages are left for what is not asynchronous",
+);
+assert(
+  limits.connectionRequestsMax <= 240,
+  "every request of a connection has a slot, and some are left for signs of life",
+);
+assert(
+  limits.dedicatedBufferBytes >= 256 * 48,
+  "the headers of all slots fit a send buffer",
 );
 assert(limits.pieceBytesMax <= limits.messageBytesMax, "a message is at least one piece");
 assert(limits.operationTimeoutMs >= limits.requestTimeoutMs, "an operation outlives one request");

@@ -1,0 +1,43 @@
+import { asSheepfsError, type ErrorCode } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
+import { escapeName } from "./names.ts";
+
+/** What became of one line that a control file was given. */
+export interface ControlResult {
+  readonly atMs: number;
+  /** The line, escaped, and shortened when it is long. */
+  readonly line: string;
+  readonly outcome: "ok" | ErrorCode;
+  /** What was done, or why not. */
+  readonly reason: string;
+}
+
+const shownCharactersMax = 300;
+
+/** The last results of one control file, oldest first. */
+export class ControlResults {
+  readonly #results: ControlResult[] = [];
+
+  done(atMs: number, line: Uint8Array, reason: string): void {
+    this.#add({ atMs, line: shown(line), outcome: "ok", reason });
+  }
+
+  failed(atMs: number, line: Uint8Array, thrown: unknown): void {
+    const { code, message } = asSheepfsError(thrown);
+    this.#add({ atMs, line: shown(line), outcome: code, reason: message });
+  }
+
+  list(): readonly ControlResult[] {
+    return this.#results;
+  }
+
+  #add(result: ControlResult): void {
+    this.#results.push(result);
+    if (this.#results.length > limits.controlResultsMax) this.#results.shift();
+  }
+}
+
+function shown(line: Uint8Array): string {
+  const text = escapeName(line);
+  return text.length <= shownCharactersMax ? text : `${text.slice(0, shownCharactersMax)}…`;
+}
