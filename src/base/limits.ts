@@ -86,8 +86,6 @@ export const limits = {
   textCacheMs: 1_000,
   /** How long a stat waits for a rendering before it shows the size of the last one. */
   attrPatienceMs: 2_000,
-  /** How often a stat of a volume looks whether the VDI was changed elsewhere. */
-  volumeRefreshMs: 1_000,
   /** How long a detach waits for programs that are just closing the volume. */
   detachPatienceMs: 500,
   /** Volumes attached at once. */
@@ -158,9 +156,6 @@ assert(
   limits.connectionRequestsMax <= 240,
   "every request of a connection has a slot, and some are left for signs of life",
 );
-assert(
-  limits.dedicatedBufferBytes >= 256 * 48,
-  "the headers of all slots fit a send buffer",
-);
+assert(limits.dedicatedBufferBytes >= 256 * 48, "the headers of all slots fit a send buffer");
 assert(limits.pieceBytesMax <= limits.messageBytesMax, "a message is at least one piece");
 assert(limits.operationTimeoutMs >= limits.requestTimeoutMs, "an operation outlives one request");

@@ -89,22 +89,6 @@ export class RangeLock {
     return false;
   }
 
-  /** Holds a larger range at once, beside whoever holds parts of it now: nobody later gets any. */
-  seize(hold: RangeHold, start: number, end: number): void {
-    assert(hold.held && start <= hold.start && hold.end <= end, "seizes around");
-    hold.start = start;
-    hold.end = end;
-  }
-
-  /** Every claim that waits, in no order. For a look at deadlines, not for a path that runs often. */
-  waiters(): RangeHold[] {
-    const found: RangeHold[] = [];
-    for (const first of this.#first) {
-      for (let hold = first; hold !== null; hold = hold.later) if (!hold.held) found.push(hold);
-    }
-    return found;
-  }
-
   /** Whoever came earlier has precedence, held or not; later ones only where they already hold. */
   #blocked(hold: RangeHold): boolean {
     for (let other = hold.earlier; other !== null; other = other.earlier) {

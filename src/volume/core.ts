@@ -20,54 +20,57 @@ export interface VolumePorts {
   readonly clock: Clock;
   readonly log: Logger;
   readonly cache: SliceCache;
+  /** Entries at which a hypervolume's leaves are split; else `limits.btreeNodeEntriesMax`. */
+  readonly btreeNodeEntriesMax?: number;
+}
+
+/** What a volume serves at the moment. */
+export interface Opened {
+  readonly header: InodeHeader;
+  readonly geometry: Geometry;
+  readonly index: VolumeIndex;
+  /** What we changed in that index. */
+  readonly touched: TouchedSlots;
 }
 
 /** The state that the parts of one volume share: which VDI it is now, and its index. */
 export class VolumeCore {
   readonly ports: VolumePorts;
   readonly name: VdiName;
-  /** How messages call it. */
   readonly title: string;
   readonly readOnly: boolean;
-  /** What we changed in the index of the present vid. */
-  readonly touched = new TouchedSlots();
   header: InodeHeader;
   geometry: Geometry;
   index: VolumeIndex;
+  touched: TouchedSlots;
   /** Own blocks as far as they were counted; null before the first count. */
   ownBlocks: number | null = null;
   /** Counts changes of `ownBlocks`, so that a count under way notices them. */
   ownBlocksChanges = 0;
-  /** Index writes since the vid was last known to be no snapshot. */
+  /** Slots were changed since the vid was last known to be no snapshot. */
   unverified = false;
-  /** An own block that can be used to ask. */
-  probeIndex: number | null = null;
+  /** When the last one was, on the clock's monotonic scale. */
+  indexChangedMs = 0;
 
-  private constructor(
-    ports: VolumePorts,
-    what: { readonly name: VdiName; readonly title: string; readonly readOnly: boolean },
-    header: InodeHeader,
-    opened: { readonly geometry: Geometry; readonly index: VolumeIndex },
-  ) {
+  private constructor(ports: VolumePorts, what: VolumeTarget, opened: Opened) {
     this.ports = ports;
     this.name = what.name;
     this.title = what.title;
     this.readOnly = what.readOnly;
-    this.header = header;
+    this.header = opened.header;
     this.geometry = opened.geometry;
     this.index = opened.index;
+    this.touched = opened.touched;
   }
 
   /** @throws too_large | not_supported | corrupt | whatever reading the index can throw */
   static async open(
     ports: VolumePorts,
-    what: { readonly name: VdiName; readonly title: string; readonly readOnly: boolean },
+    what: VolumeTarget,
     header: InodeHeader,
     scope: Scope,
   ): Promise<VolumeCore> {
-    const geometry = geometryOf(header, what.title);
-    const index = await openIndex(ports, header, { geometry, title: what.title }, scope);
-    return new VolumeCore(ports, what, header, { geometry, index });
+    return new VolumeCore(ports, what, await openVdi(ports, { header, title: what.title }, scope));
   }
 
   get vid(): number {
@@ -93,12 +96,19 @@ export class VolumeCore {
    * @throws stale when the VDI was deleted elsewhere
    */
   async reloadSlot(index: number): Promise<void> {
-    const header = await this.readHeader(this.vid, this.newScope());
-    if (header.vid !== this.vid || !sameBytes(header.name, this.header.name)) {
-      throw new SheepfsError("stale", `${this.title} was deleted elsewhere; detach it`);
-    }
+    const { touched } = this;
+    this.checkAlive(await this.readHeader(this.vid, this.newScope()));
+    const created = touched.isCreated(index);
+    touched.unmark(index);
     this.index.forget(index);
-    await this.index.load(index, this.newScope());
+    // An object that is missing though the slot names it is still one that we made.
+    if ((await this.slot(index)) === this.vid && created) touched.markCreated(index);
+  }
+
+  /** @throws stale when `header`, read from our vid, is no longer that of our VDI */
+  checkAlive(header: InodeHeader): void {
+    if (header.vid === this.vid && sameBytes(header.name, this.header.name)) return;
+    throw new SheepfsError("stale", `${this.title} was deleted elsewhere; detach it`);
   }
 
   async readHeader(vid: number, scope: Scope): Promise<InodeHeader> {
@@ -107,36 +117,45 @@ export class VolumeCore {
     return decodeInodeHeader(bytes);
   }
 
-  openIndexOf(header: InodeHeader, geometry: Geometry): Promise<VolumeIndex> {
-    return openIndex(this.ports, header, { geometry, title: this.title }, this.newScope());
+  /** Another VDI, opened like ours. */
+  openOther(header: InodeHeader): Promise<Opened> {
+    return openVdi(this.ports, { header, title: this.title }, this.newScope());
   }
 
   /** From now on the volume is this VDI. */
-  become(header: InodeHeader, opened: { geometry: Geometry; index: VolumeIndex }): void {
+  become(opened: Opened): void {
     this.index.close();
-    this.header = header;
+    this.header = opened.header;
     this.geometry = opened.geometry;
     this.index = opened.index;
-    this.touched.clear();
+    this.touched = opened.touched;
     this.ownBlocks = null;
     this.ownBlocksChanges += 1;
-    this.unverified = false;
-    this.probeIndex = null;
+    this.unverified = true;
+    this.indexChangedMs = this.ports.clock.nowMs();
   }
 
   /** A slot of the index was acknowledged to have changed. */
   slotChanged(index: number, from: number, to: number): void {
     this.ownBlocksChanges += 1;
-    this.unverified = true;
-    if (to === this.vid) {
-      this.touched.markCreated(index);
-      this.probeIndex = index;
-      if (from !== this.vid && this.ownBlocks !== null) this.ownBlocks += 1;
-    } else {
-      this.touched.markCleared(index);
-      if (this.probeIndex === index) this.probeIndex = null;
-      if (from === this.vid && this.ownBlocks !== null) this.ownBlocks -= 1;
+    if (this.ownBlocks !== null) {
+      if (from === this.vid) this.ownBlocks -= 1;
+      if (to === this.vid) this.ownBlocks += 1;
     }
+    // There are no snapshots of a hypervolume, and it may have more blocks than bits for them.
+    if (this.geometry.kind === "btree") return;
+    this.unverified = true;
+    this.indexChangedMs = this.ports.clock.nowMs();
+    if (to === this.vid) this.touched.markCreated(index);
+    else this.touched.markCleared(index);
+  }
+
+  /** A change of a slot failed: whether it was made is not known. */
+  slotUnsure(index: number): void {
+    this.ownBlocksChanges += 1;
+    this.ownBlocks = null;
+    this.index.forget(index);
+    if (this.geometry.kind === "array") this.touched.markUnsure(index);
   }
 
   /** The error of one piece of I/O, naming the volume and the place. */
@@ -147,15 +166,31 @@ export class VolumeCore {
   }
 }
 
-async function openIndex(
+/** Which VDI a volume is opened for. */
+export interface VolumeTarget {
+  readonly name: VdiName;
+  /** How messages call it. */
+  readonly title: string;
+  readonly readOnly: boolean;
+}
+
+async function openVdi(
   ports: VolumePorts,
-  header: InodeHeader,
-  about: { readonly geometry: Geometry; readonly title: string },
+  about: { readonly header: InodeHeader; readonly title: string },
   scope: Scope,
-): Promise<VolumeIndex> {
-  const { store, cache } = ports;
-  if (about.geometry.kind === "array") return new IndexMap(store, cache, header.vid, about.title);
-  return BtreeIndex.open({ store, cache, title: about.title }, header, scope);
+): Promise<Opened> {
+  const { header, title } = about;
+  const geometry = geometryOf(header, title);
+  const touched = new TouchedSlots();
+  const index =
+    geometry.kind === "array"
+      ? new IndexMap(ports, { vid: header.vid, title, touched })
+      : await BtreeIndex.open({ ...ports, nodeEntriesMax: nodeEntriesMax(ports) }, about, scope);
+  return { header, geometry, index, touched };
+}
+
+function nodeEntriesMax(ports: VolumePorts): number {
+  return ports.btreeNodeEntriesMax ?? limits.btreeNodeEntriesMax;
 }
 
 export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {

@@ -35,7 +35,10 @@ export function geometryOf(header: InodeHeader, title: string): Geometry {
   checkCopies(header, title);
   const sizeBytes = header.vdiSize;
   if (!Number.isSafeInteger(sizeBytes) || sizeBytes < 0) {
-    throw new SheepfsError("too_large", `${title} is larger than 2^53-1 bytes, more than can be addressed exactly`);
+    throw new SheepfsError(
+      "too_large",
+      `${title} is larger than 2^53-1 bytes, more than can be addressed exactly`,
+    );
   }
   const objectBytes = 2 ** shift;
   const blockCount = Math.ceil(sizeBytes / objectBytes);

@@ -2,21 +2,23 @@ import { assert } from "../base/assert.ts";
 import { SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Scope } from "../base/scope.ts";
-import { slotOffset } from "../wire/inode.ts";
+import { slotBytes, slotOffset } from "../wire/inode.ts";
+import { vidMax } from "../wire/oid.ts";
 import { unloadedSlot } from "./plan.ts";
 import type { ObjectStore } from "./ports.ts";
 import type { CachedPart, SliceCache } from "./slice-cache.ts";
 import type { SlotUpdate, VolumeIndex } from "./slots.ts";
+import type { TouchedSlots } from "./touched.ts";
 
 /** 16 KiB of an inode: loaded in one request, and 256 of them are the whole index. */
 const sliceSlots = 4_096;
 const sliceShift = 12;
-const vidMax = 0xff_ffff;
-const slotBytes = 4;
 
 interface Load {
   readonly promise: Promise<void>;
-  /** A slot of it was written while it was being read: what comes may be older. */
+  /** Slots of it that were written while it was being read: what comes may be older. */
+  readonly written: SlotUpdate[];
+  /** It was to be forgotten while it was being read: it is read again. */
   outdated: boolean;
 }
 
@@ -27,14 +29,21 @@ export class IndexMap implements VolumeIndex {
   readonly #cache: SliceCache;
   readonly #vid: number;
   readonly #title: string;
+  readonly #touched: TouchedSlots;
   readonly #slices: Array<Slice | null> = [];
   readonly #loads = new Map<number, Load>();
+  #closed = false;
 
-  constructor(store: ObjectStore, cache: SliceCache, vid: number, title: string) {
-    this.#store = store;
-    this.#cache = cache;
-    this.#vid = vid;
-    this.#title = title;
+  /** @param about.touched laid over what is read */
+  constructor(
+    ports: { readonly store: ObjectStore; readonly cache: SliceCache },
+    about: { readonly vid: number; readonly title: string; readonly touched: TouchedSlots },
+  ) {
+    this.#store = ports.store;
+    this.#cache = ports.cache;
+    this.#vid = about.vid;
+    this.#title = about.title;
+    this.#touched = about.touched;
   }
 
   get(index: number): number {
@@ -48,13 +57,17 @@ export class IndexMap implements VolumeIndex {
     const number = index >>> sliceShift;
     const running = this.#loads.get(number);
     if (running !== undefined) return running.promise;
-    const load: Load = { promise: this.#loadSlice(number, scope), outdated: false };
+    const promise = this.#loadSlice(number, scope);
+    const load: Load = { promise, written: [], outdated: false };
     this.#loads.set(number, load);
     return load.promise;
   }
 
   forget(index: number): void {
-    const slice = this.#slices[index >>> sliceShift];
+    const number = index >>> sliceShift;
+    const load = this.#loads.get(number);
+    if (load !== undefined) load.outdated = true;
+    const slice = this.#slices[number];
     if (slice === undefined || slice === null) return;
     this.#cache.remove(slice);
     slice.drop();
@@ -101,7 +114,9 @@ export class IndexMap implements VolumeIndex {
   }
 
   close(): void {
-    for (const slice of this.#slices) if (slice !== undefined && slice !== null) this.#cache.remove(slice);
+    this.#closed = true;
+    for (const slice of this.#slices)
+      if (slice !== undefined && slice !== null) this.#cache.remove(slice);
     this.#slices.length = 0;
   }
 
@@ -113,11 +128,12 @@ export class IndexMap implements VolumeIndex {
         const load = this.#loads.get(number);
         assert(load !== undefined, "a load is registered");
         load.outdated = false;
+        load.written.length = 0;
         const slots = await this.#read(number * sliceSlots, sliceSlots, scope);
+        if (this.#closed || (this.#slices[number] ?? null) !== null) return;
         if (load.outdated) continue;
-        if ((this.#slices[number] ?? null) !== null) return;
-        const slice = new Slice(this.#slices, number, slots);
-        this.#put(number, slice);
+        for (const update of load.written) slots[update.index & (sliceSlots - 1)] = update.value;
+        this.#put(number, new Slice(this.#slices, number, slots));
         return;
       }
     } finally {
@@ -134,7 +150,7 @@ export class IndexMap implements VolumeIndex {
   #set(update: SlotUpdate): void {
     const number = update.index >>> sliceShift;
     const load = this.#loads.get(number);
-    if (load !== undefined) load.outdated = true;
+    if (load !== undefined) load.written.push({ index: update.index, value: update.value });
     const slice = this.#slices[number];
     if (slice !== undefined && slice !== null) {
       slice.slots[update.index & (sliceSlots - 1)] = update.value;
@@ -153,6 +169,7 @@ export class IndexMap implements VolumeIndex {
         );
       }
     }
+    this.#touched.overlay(from, slots, this.#vid);
     return slots;
   }
 }

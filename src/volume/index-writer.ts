@@ -5,7 +5,7 @@ import type { SlotUpdate, VolumeIndex } from "./slots.ts";
 
 /** A slot update on its way to the cluster. Its object is closed until it is settled. */
 export interface PendingUpdate extends SlotUpdate {
-  /** Written and in memory, or failed. */
+  /** Written and in memory; or failed, and what the cluster holds is unknown. */
   settled(error: SheepfsError | null): void;
   /** Only after a failure that is `inDoubt`: the write can no longer land. */
   resolved(): void;
@@ -83,11 +83,7 @@ export class IndexWriter {
       failure = asSheepfsError(error);
     }
     this.#inflight -= 1;
-    for (const update of batch) {
-      // What the cluster holds now is unknown: ask it the next time.
-      if (failure !== null) this.#index.forget(update.index);
-      update.settled(failure);
-    }
+    for (const update of batch) update.settled(failure);
     if (this.#queue.size > 0) this.#schedule();
     this.#changed();
   }

@@ -2,6 +2,8 @@ import type { SheepfsError } from "../base/errors.ts";
 import type { RangeHold } from "../base/ranges.ts";
 import type { Scope } from "../base/scope.ts";
 import type { Transfer } from "../base/transfer.ts";
+import type { Generation } from "./generations.ts";
+import type { PendingUpdate } from "./index-writer.ts";
 import { PieceCursor } from "./plan.ts";
 import type { ObjectRequest } from "./ports.ts";
 
@@ -10,19 +12,22 @@ export interface PieceOwner {
   pieceGranted(piece: Piece): void;
   pieceDone(piece: Piece, error: SheepfsError | null): void;
   pieceResolved(piece: Piece): void;
+  /** Its slot was written, or could not be. */
+  pieceIndexed(piece: Piece, error: SheepfsError | null): void;
+  piecePulled(piece: Piece): void;
 }
 
-/** Writes accepted between two syncs. */
-export interface Generation {
-  /** Writes of it that are not settled. */
-  count: number;
-}
+/**
+ * What a job does to its bytes: `data` reads them or writes them from the transfer, `zeros` makes
+ * them zero where there is an object, `clear` makes a whole block a hole.
+ */
+export type JobMode = "data" | "zeros" | "clear";
 
 /** One transfer under way, cut into pieces. Reused. */
 export class Job {
   transfer: Transfer;
   readonly cursor = new PieceCursor();
-  writes = false;
+  mode: JobMode = "data";
   /** Pieces begun and not settled. */
   pieces = 0;
   error: SheepfsError | null = null;
@@ -35,8 +40,11 @@ export class Job {
   }
 }
 
-/** One piece of a transfer: at once the request to the store and the claim on its range. Reused. */
-export class Piece implements ObjectRequest, RangeHold {
+/**
+ * One piece of a transfer: at once the request to the store, the claim on its range and the update
+ * of its slot. Reused.
+ */
+export class Piece implements ObjectRequest, RangeHold, PendingUpdate {
   kind: "read" | "write" | "create" | "cow" = "read";
   vid = 0;
   index = 0;
@@ -56,15 +64,21 @@ export class Piece implements ObjectRequest, RangeHold {
   earlier: RangeHold | null = null;
   later: RangeHold | null = null;
 
+  /** What its slot held when it was planned, and what it is to hold. */
+  slot = 0;
+  value = 0;
+
   job: Job;
-  /** It claims or holds a range. */
-  locked = false;
   /** Its index part was read anew because an object was missing. */
   reloaded = false;
   /** How often it met a snapshot. */
   snapshots = 0;
+  /** The object that a discard left behind is known to be gone. */
+  removed = false;
   /** Settled for its job, its range closed until the store knows that it can no longer land. */
   inDoubt = false;
+  /** The store knew it before the failure was told. */
+  resolvedEarly = false;
   readonly #owner: PieceOwner;
 
   constructor(owner: PieceOwner, job: Job) {
@@ -83,13 +97,15 @@ export class Piece implements ObjectRequest, RangeHold {
     this.offset = cursor.within;
     this.length = cursor.length;
     this.buffer = transfer.buffer;
-    this.at = transfer.at + cursor.done;
+    // Zeros come from one buffer of them, as long as the longest piece.
+    this.at = job.mode === "data" ? transfer.at + cursor.done : transfer.at;
     this.scope = transfer.scope;
     this.cowVid = 0;
-    this.locked = false;
     this.reloaded = false;
     this.snapshots = 0;
+    this.removed = false;
     this.inDoubt = false;
+    this.resolvedEarly = false;
   }
 
   granted(): void {
@@ -107,5 +123,13 @@ export class Piece implements ObjectRequest, RangeHold {
 
   resolved(): void {
     this.#owner.pieceResolved(this);
+  }
+
+  settled(error: SheepfsError | null): void {
+    this.#owner.pieceIndexed(this, error);
+  }
+
+  pulled(): void {
+    this.#owner.piecePulled(this);
   }
 }

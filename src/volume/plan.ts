@@ -1,5 +1,4 @@
 import { assert } from "../base/assert.ts";
-import { limits } from "../base/limits.ts";
 
 /** A slot that names no VDI: the block was never written. */
 export const holeSlot = 0;
@@ -8,12 +7,12 @@ export const unloadedSlot = -1;
 
 /**
  * Walks the pieces of an extent: cut at the ends of objects, and inside an object at multiples of
- * `pieceBytesMax`, so that equal requests repeat whatever the caller's alignment. One object is
+ * the longest piece, so that equal requests repeat whatever the caller's alignment. One object is
  * reused for each transfer; it allocates nothing.
  *
  * The first write of a block is one create (or cow) of its first piece; the block's other pieces
  * follow as plain writes when the object exists. One create of everything would save a round trip,
- * but a sheep is several times slower with requests above `pieceBytesMax`.
+ * but a sheep is several times slower with requests above `limits.pieceBytesMax`.
  */
 export class PieceCursor {
   /** Of the present piece: which object, where inside it, how long, and where in the transfer. */
@@ -22,20 +21,22 @@ export class PieceCursor {
   length = 0;
   done = 0;
   #objectBytes = 1;
+  #pieceBytesMax = 1;
   #nextOffset = 0;
   #total = 0;
   #nextDone = 0;
 
-  begin(extentOffset: number, extentLength: number, objectBytes: number): void {
-    assert(extentOffset >= 0 && extentLength > 0, "an extent has bytes");
+  begin(
+    extent: { readonly offset: number; readonly length: number },
+    objectBytes: number,
+    pieceBytesMax: number,
+  ): void {
+    assert(extent.offset >= 0 && extent.length > 0, "an extent has bytes");
     this.#objectBytes = objectBytes;
-    this.#nextOffset = extentOffset;
-    this.#total = extentLength;
+    this.#pieceBytesMax = pieceBytesMax;
+    this.#nextOffset = extent.offset;
+    this.#total = extent.length;
     this.#nextDone = 0;
-  }
-
-  get finished(): boolean {
-    return this.#nextDone === this.#total;
   }
 
   /** Moves to the next piece; false after the last. */
@@ -45,7 +46,7 @@ export class PieceCursor {
     this.index = Math.floor(this.#nextOffset / this.#objectBytes);
     this.within = this.#nextOffset - this.index * this.#objectBytes;
     const toObjectEnd = this.#objectBytes - this.within;
-    const toPieceEnd = limits.pieceBytesMax - (this.within % limits.pieceBytesMax);
+    const toPieceEnd = this.#pieceBytesMax - (this.within % this.#pieceBytesMax);
     this.length = Math.min(left, toObjectEnd, toPieceEnd);
     this.done = this.#nextDone;
     this.#nextDone += this.length;

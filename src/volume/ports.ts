@@ -55,10 +55,12 @@ export interface ObjectStore {
   ): Promise<void>;
   /** Reads `into.length` bytes of a hypervolume's index node. */
   readIndexNode(vid: number, number: number, into: Uint8Array, scope: Scope): Promise<void>;
+  /** Like `writeInode`, of an index node; `create` makes the object. */
   writeIndexNode(
     request: { vid: number; number: number; offset: number; create: boolean },
     bytes: Uint8Array,
     scope: Scope,
+    resolved?: () => void,
   ): Promise<void>;
   /** FLUSH_VDI. Resolves when what was acknowledged before the call is durable. */
   flush(vid: number, scope: Scope): Promise<void>;

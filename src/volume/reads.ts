@@ -25,7 +25,7 @@ export class ReadPath implements PieceOwner {
       transfer.done(refused);
       return;
     }
-    this.#pump(this.#pool.job(transfer, geometry.objectBytes));
+    this.#pump(this.#pool.job(transfer, "data", geometry.objectBytes));
   }
 
   pieceDone(piece: Piece, error: SheepfsError | null): void {
@@ -37,6 +37,10 @@ export class ReadPath implements PieceOwner {
   pieceGranted(): void {}
 
   pieceResolved(): void {}
+
+  pieceIndexed(): void {}
+
+  piecePulled(): void {}
 
   #pump(job: Job): void {
     job.beginning = true;

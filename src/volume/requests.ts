@@ -1,21 +1,23 @@
 import { SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Transfer } from "../base/transfer.ts";
-import { Job, Piece, type PieceOwner } from "./piece.ts";
+import { Job, type JobMode, Piece, type PieceOwner } from "./piece.ts";
 
 /** Jobs and pieces for reuse. */
 export class RequestPool {
   readonly #jobs: Job[] = [];
   readonly #pieces: Piece[] = [];
 
-  job(transfer: Transfer, objectBytes: number): Job {
+  job(transfer: Transfer, mode: JobMode, objectBytes: number): Job {
     const job = this.#jobs.pop() ?? new Job(transfer);
     job.transfer = transfer;
+    job.mode = mode;
     job.pieces = 0;
     job.error = null;
     job.generation = null;
     job.beginning = false;
-    job.cursor.begin(transfer.offset, transfer.length, objectBytes);
+    const pieceBytesMax = mode === "clear" ? objectBytes : limits.pieceBytesMax;
+    job.cursor.begin(transfer, objectBytes, pieceBytesMax);
     return job;
   }
 
@@ -35,7 +37,11 @@ export class RequestPool {
 }
 
 /** @returns the error when the transfer does not lie within the volume, else null */
-export function boundsError(transfer: Transfer, sizeBytes: number, title: string): SheepfsError | null {
+export function boundsError(
+  transfer: Transfer,
+  sizeBytes: number,
+  title: string,
+): SheepfsError | null {
   const { offset, length } = transfer;
   if (length > 0 && offset >= 0 && offset + length <= sizeBytes) return null;
   return new SheepfsError(

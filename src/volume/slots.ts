@@ -22,7 +22,10 @@ export interface VolumeIndex {
   batch(updates: readonly SlotUpdate[], from: number): number;
   /** Index writes that may be under way together. */
   readonly writesInflightMax: number;
-  /** Writes one such batch, and when it is acknowledged changes what is in memory. */
+  /**
+   * Writes one such batch, and when it is acknowledged changes what is in memory. After a rejection
+   * that is `inDoubt`, `resolved` is called when the write can no longer land.
+   */
   write(updates: readonly SlotUpdate[], scope: Scope, resolved: () => void): Promise<void>;
   /**
    * Tells every slot ≠ 0 in [from, end), in order, without keeping what it reads; ends early when

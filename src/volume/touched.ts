@@ -2,64 +2,140 @@
 const chunkSlots = 4_096;
 
 /**
- * Slots that we created or cleared since the volume has its present vid. When it turns out that a
- * snapshot slipped in, these are the ones whose update the new working VDI may lack. At most two
- * bits for each slot of an index: 256 KiB for a full one.
+ * What we did to the slots since the volume has its present vid. A snapshot that is made meanwhile
+ * may lack any of it, in the new working VDI and even in our own inode, which the sheep rewrites as
+ * it was when it began: these are the slots to look at then. Four bits for a slot at most: 512 KiB
+ * for an index that is full.
  */
 export class TouchedSlots {
-  readonly #created = new Map<number, Uint8Array>();
-  readonly #cleared = new Map<number, Uint8Array>();
-
-  get empty(): boolean {
-    return this.#created.size === 0 && this.#cleared.size === 0;
-  }
+  readonly #created = new SlotSet();
+  readonly #cleared = new SlotSet();
+  readonly #unsure = new SlotSet();
+  readonly #leaving = new SlotSet();
 
   markCreated(index: number): void {
-    set(this.#created, index);
-    unset(this.#cleared, index);
+    this.#created.add(index);
+    this.#cleared.delete(index);
+    this.#unsure.delete(index);
   }
 
   markCleared(index: number): void {
-    set(this.#cleared, index);
-    unset(this.#created, index);
+    this.#cleared.add(index);
+    this.#created.delete(index);
+    this.#unsure.delete(index);
   }
 
-  *created(): Iterable<number> {
-    yield* members(this.#created);
+  /** An update of the slot failed: whether it was made shows when it is read. */
+  markUnsure(index: number): void {
+    this.#created.delete(index);
+    this.#cleared.delete(index);
+    this.#unsure.add(index);
   }
 
-  *cleared(): Iterable<number> {
-    yield* members(this.#cleared);
+  get anyUnsure(): boolean {
+    return !this.#unsure.empty;
   }
 
-  clear(): void {
-    this.#created.clear();
-    this.#cleared.clear();
+  isUnsure(index: number): boolean {
+    return this.#unsure.has(index);
+  }
+
+  isCreated(index: number): boolean {
+    return this.#created.has(index);
+  }
+
+  /** Nothing is known of it any more. */
+  unmark(index: number): void {
+    this.#created.delete(index);
+    this.#cleared.delete(index);
+    this.#unsure.delete(index);
+  }
+
+  /** Its object is about to be removed by the sheep, some time after the slot is cleared. */
+  markLeaving(index: number): void {
+    this.#leaving.add(index);
+  }
+
+  isLeaving(index: number): boolean {
+    return this.#leaving.has(index);
+  }
+
+  unmarkLeaving(index: number): void {
+    this.#leaving.delete(index);
+  }
+
+  created(): Iterable<number> {
+    return this.#created.members();
+  }
+
+  cleared(): Iterable<number> {
+    return this.#cleared.members();
+  }
+
+  /** Puts what we did over slots [from, from + slots.length) as they were read. */
+  overlay(from: number, slots: Uint32Array, vid: number): void {
+    this.#created.fill(from, slots, vid);
+    this.#cleared.fill(from, slots, 0);
   }
 }
 
-function set(bits: Map<number, Uint8Array>, index: number): void {
-  const number = Math.floor(index / chunkSlots);
-  let chunk = bits.get(number);
-  if (chunk === undefined) {
-    chunk = new Uint8Array(chunkSlots / 8);
-    bits.set(number, chunk);
+/** Slot numbers, by chunks of bits where there are any. */
+class SlotSet {
+  readonly #chunks = new Map<number, Uint8Array>();
+  #count = 0;
+
+  get empty(): boolean {
+    return this.#count === 0;
   }
-  const at = (index % chunkSlots) >>> 3;
-  chunk[at] = (chunk[at] ?? 0) | (1 << (index & 7));
-}
 
-function unset(bits: Map<number, Uint8Array>, index: number): void {
-  const chunk = bits.get(Math.floor(index / chunkSlots));
-  if (chunk === undefined) return;
-  const at = (index % chunkSlots) >>> 3;
-  chunk[at] = (chunk[at] ?? 0) & ~(1 << (index & 7));
-}
+  has(index: number): boolean {
+    const chunk = this.#chunks.get(Math.floor(index / chunkSlots));
+    return chunk !== undefined && bitOf(chunk, index % chunkSlots);
+  }
 
-function* members(bits: Map<number, Uint8Array>): Iterable<number> {
-  for (const [number, chunk] of bits) {
-    for (let at = 0; at < chunkSlots; at += 1) {
-      if (((chunk[at >>> 3] ?? 0) & (1 << (at & 7))) !== 0) yield number * chunkSlots + at;
+  add(index: number): void {
+    const number = Math.floor(index / chunkSlots);
+    let chunk = this.#chunks.get(number);
+    if (chunk === undefined) {
+      chunk = new Uint8Array(chunkSlots / 8);
+      this.#chunks.set(number, chunk);
+    }
+    const at = index % chunkSlots;
+    if (bitOf(chunk, at)) return;
+    chunk[at >>> 3] = (chunk[at >>> 3] ?? 0) | (1 << (at & 7));
+    this.#count += 1;
+  }
+
+  delete(index: number): void {
+    const chunk = this.#chunks.get(Math.floor(index / chunkSlots));
+    const at = index % chunkSlots;
+    if (chunk === undefined || !bitOf(chunk, at)) return;
+    chunk[at >>> 3] = (chunk[at >>> 3] ?? 0) & ~(1 << (at & 7));
+    this.#count -= 1;
+  }
+
+  *members(): Iterable<number> {
+    for (const [number, chunk] of this.#chunks) {
+      for (let at = 0; at < chunkSlots; at += 1) {
+        if (bitOf(chunk, at)) yield number * chunkSlots + at;
+      }
     }
   }
+
+  fill(from: number, slots: Uint32Array, value: number): void {
+    if (this.#count === 0) return;
+    for (let at = 0; at < slots.length; ) {
+      const within = (from + at) % chunkSlots;
+      const count = Math.min(chunkSlots - within, slots.length - at);
+      const chunk = this.#chunks.get(Math.floor((from + at) / chunkSlots));
+      if (chunk !== undefined) {
+        for (let n = 0; n < count; n += 1) if (bitOf(chunk, within + n)) slots[at + n] = value;
+      }
+      at += count;
+    }
+  }
+}
+
+function bitOf(chunk: Uint8Array, at: number): boolean {
+  return ((chunk[at >>> 3] ?? 0) & (1 << (at & 7))) !== 0;
 }

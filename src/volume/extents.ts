@@ -1,0 +1,53 @@
+import type { Scope } from "../base/scope.ts";
+import type { VolumeCore } from "./core.ts";
+import { holeSlot } from "./plan.ts";
+
+/** A count that others change meanwhile is begun anew so many times. */
+const countsMax = 3;
+
+/**
+ * The first byte at or after `offset` that is data (or a hole), or null. A block is data when it
+ * has an object. The end of the volume counts as a hole.
+ */
+export async function seek(
+  core: VolumeCore,
+  offset: number,
+  what: "data" | "hole",
+  scope: Scope,
+): Promise<number | null> {
+  const { objectBytes, sizeBytes, blockCount } = core.geometry;
+  if (offset < 0 || offset >= sizeBytes) return null;
+  const from = Math.floor(offset / objectBytes);
+  const isHole = (await core.slot(from)) === holeSlot;
+  if (isHole === (what === "hole")) return offset;
+  let found = what === "data" ? blockCount : from;
+  const visit = (index: number): boolean => {
+    if (what === "data") {
+      found = index;
+      return false;
+    }
+    if (index !== found) return false;
+    found += 1;
+    return true;
+  };
+  await core.index.scan({ from, end: blockCount }, visit, scope);
+  if (found >= blockCount) return what === "data" ? null : sizeBytes;
+  return Math.max(offset, found * objectBytes);
+}
+
+/** Blocks that the VDI has objects of its own for; counted once, then kept up to date. */
+export async function countOwnBlocks(core: VolumeCore, scope: Scope): Promise<number> {
+  for (let attempt = 1; core.ownBlocks === null; attempt += 1) {
+    const changes = core.ownBlocksChanges;
+    const { index, vid } = core;
+    let own = 0;
+    const visit = (_index: number, slot: number): boolean => {
+      if (slot === vid) own += 1;
+      return true;
+    };
+    await index.scan({ from: 0, end: core.geometry.blockCount }, visit, scope);
+    if (core.ownBlocksChanges === changes) core.ownBlocks = own;
+    else if (attempt === countsMax) return own;
+  }
+  return core.ownBlocks;
+}

@@ -1,0 +1,268 @@
+import type { Timer } from "../base/clock.ts";
+import { asSheepfsError, SheepfsError } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
+import type { Scope } from "../base/scope.ts";
+import type { Transfer } from "../base/transfer.ts";
+import { type InodeHeader, InodeHeaderStruct } from "../wire/inode.ts";
+import { VolumeCore, type VolumePorts, type VolumeTarget } from "./core.ts";
+import { discard, type Extent } from "./discard.ts";
+import { countOwnBlocks, seek } from "./extents.ts";
+import { geometryOf } from "./geometry.ts";
+import { ReadPath } from "./reads.ts";
+import { WritePath } from "./writes.ts";
+
+/** Where the size lies in an inode, alone: a whole header could undo somebody else's change. */
+const sizeOffset = InodeHeaderStruct.offsets.vdiSize;
+
+/** Random access to one VDI. */
+export class Volume {
+  readonly readOnly: boolean;
+  readonly #core: VolumeCore;
+  readonly #reads: ReadPath;
+  readonly #writes: WritePath;
+  #lateCheck: Timer | null = null;
+  #closed = false;
+
+  private constructor(core: VolumeCore) {
+    this.#core = core;
+    this.readOnly = core.readOnly;
+    this.#reads = new ReadPath(core);
+    this.#writes = new WritePath(core);
+  }
+
+  /**
+   * Looks the VDI up and opens it for I/O; of its index only what is needed is ever read.
+   * @throws not_found | too_large | not_supported | corrupt | not_ready | unavailable
+   */
+  static async open(ports: VolumePorts, what: VolumeTarget, scope: Scope): Promise<Volume> {
+    const header = await ports.resolver.resolve(what.name, scope);
+    const readOnly = what.readOnly || header.isSnapshot;
+    return new Volume(await VolumeCore.open(ports, { ...what, readOnly }, header, scope));
+  }
+
+  get sizeBytes(): number {
+    return this.#core.geometry.sizeBytes;
+  }
+
+  get objectBytes(): number {
+    return this.#core.geometry.objectBytes;
+  }
+
+  /** As it was read last; its vid is the one in use now. */
+  get header(): InodeHeader {
+    return this.#core.header;
+  }
+
+  /** Reads `transfer`, which lies within the volume; holes are zeros without a request. */
+  submitRead(transfer: Transfer): void {
+    if (this.#closed) transfer.done(this.#detached());
+    else this.#reads.submit(transfer);
+  }
+
+  /**
+   * Writes `transfer`, which lies within the volume. Done when the cluster has acknowledged the
+   * data and the slots that make it reachable.
+   */
+  submitWrite(transfer: Transfer): void {
+    const refused = this.#notWritable();
+    if (refused === null) this.#writes.submit(transfer);
+    else transfer.done(refused);
+  }
+
+  /** @returns bytes read; short only at the end of the volume */
+  async read(into: Uint8Array, offset: number, scope: Scope): Promise<number> {
+    const length = Math.min(into.length, this.sizeBytes - offset);
+    if (length <= 0) return 0;
+    await transferred((transfer) => this.submitRead(transfer), {
+      buffer: into,
+      offset,
+      length,
+      scope,
+    });
+    return length;
+  }
+
+  /**
+   * @returns bytes written, all of them; `from` is borrowed until settled
+   * @throws no_space when they do not fit in the volume | read_only
+   */
+  async write(from: Uint8Array, offset: number, scope: Scope): Promise<number> {
+    if (offset + from.length > this.sizeBytes) {
+      const what = `bytes ${offset} to ${offset + from.length}`;
+      throw new SheepfsError("no_space", `${this.#core.title} ends at ${this.sizeBytes}: ${what}`);
+    }
+    if (from.length === 0) return 0;
+    await transferred((transfer) => this.submitWrite(transfer), {
+      buffer: from,
+      offset,
+      length: from.length,
+      scope,
+    });
+    return from.length;
+  }
+
+  /** Returns when every write accepted before is durable, and in the VDI that the name means. */
+  async flush(scope: Scope): Promise<void> {
+    const core = this.#core;
+    const { vid } = core;
+    await this.#writes.generations.settled(scope, core.ports.clock, `${core.title}: flush`);
+    await this.#verify(scope);
+    await core.ports.store.flush(vid, scope);
+    if (core.vid !== vid) await core.ports.store.flush(core.vid, scope);
+  }
+
+  /** Makes the extent, which lies within the volume, read as zeros, and frees its whole blocks. */
+  async discard(extent: Extent, scope: Scope): Promise<void> {
+    const refused = this.#notWritable();
+    if (refused !== null) throw refused;
+    const { offset, length } = extent;
+    if (offset < 0 || length < 0 || offset + length > this.sizeBytes) {
+      const what = `bytes ${offset} to ${offset + length}`;
+      throw new SheepfsError("range", `${this.#core.title}: ${what} are not within it`);
+    }
+    if (length === 0) return;
+    await discard(this.#core, this.#writes, extent, scope);
+  }
+
+  /** The first byte at or after `offset` that is data (or a hole); null when there is none. */
+  seek(offset: number, what: "data" | "hole", scope: Scope): Promise<number | null> {
+    return seek(this.#core, offset, what, scope);
+  }
+
+  /** Bytes of the objects that are its own. The first call reads the whole index, once. */
+  async allocatedBytes(scope: Scope): Promise<number> {
+    return (await countOwnBlocks(this.#core, scope)) * this.objectBytes;
+  }
+
+  /**
+   * Looks at the VDI anew: a size that was changed elsewhere is taken over, a snapshot followed.
+   * @throws stale when it was deleted elsewhere | too_large
+   */
+  async refresh(scope: Scope): Promise<void> {
+    const core = this.#core;
+    for (let hop = 0; ; hop += 1) {
+      const { vid } = core;
+      const header = await core.readHeader(vid, scope);
+      if (vid !== core.vid) continue;
+      core.checkAlive(header);
+      const follows = core.name.snapshot === null && !core.header.isSnapshot;
+      if (!header.isSnapshot || !follows) {
+        const geometry = geometryOf(header, core.title);
+        core.header = header;
+        core.geometry = geometry;
+        return;
+      }
+      if (hop === limits.snapshotRetriesMax) throw this.#followedTooOften();
+      await this.#writes.follow();
+    }
+  }
+
+  /**
+   * Makes the volume larger; what is new is a hole.
+   * @throws not_supported for a smaller size | too_large | read_only
+   */
+  async grow(sizeBytes: number, scope: Scope): Promise<void> {
+    const refused = this.#notWritable();
+    if (refused !== null) throw refused;
+    const core = this.#core;
+    for (let attempt = 0; attempt <= limits.snapshotRetriesMax; attempt += 1) {
+      await this.refresh(scope);
+      if (sizeBytes === this.sizeBytes) return;
+      if (sizeBytes < this.sizeBytes) {
+        const text = `${core.title} has ${this.sizeBytes} bytes and cannot be made smaller`;
+        throw new SheepfsError("not_supported", text);
+      }
+      geometryOf({ ...core.header, vdiSize: sizeBytes }, core.title);
+      const bytes = new Uint8Array(InodeHeaderStruct.fields.vdiSize.bytes);
+      InodeHeaderStruct.fields.vdiSize.set(new DataView(bytes.buffer), 0, sizeBytes);
+      // The next look finds the new size, or that it went to a snapshot.
+      await core.ports.store.writeInode(core.vid, sizeOffset, bytes, scope);
+    }
+    throw this.#followedTooOften();
+  }
+
+  /**
+   * Refuses new work, waits for what was accepted, and gives back what it holds, also when that
+   * fails.
+   */
+  async close(scope: Scope): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    try {
+      if (!this.readOnly) await this.flush(scope);
+    } finally {
+      this.#lateCheck?.cancel();
+      this.#writes.close();
+      this.#core.index.close();
+    }
+  }
+
+  /**
+   * An index write that lands in a snapshot is answered like any other. So whoever wants to know
+   * that all is in the working VDI has to look, and to look again later: while a snapshot is being
+   * made, the inode does not show it yet.
+   */
+  async #verify(scope: Scope): Promise<void> {
+    const core = this.#core;
+    for (let hop = 0; core.unverified; hop += 1) {
+      const { vid } = core;
+      const askedMs = core.ports.clock.nowMs();
+      const header = await core.readHeader(vid, scope);
+      if (vid !== core.vid) continue;
+      core.checkAlive(header);
+      if (!header.isSnapshot) {
+        const settled = core.indexChangedMs + limits.snapshotWaitMs <= askedMs;
+        if (settled) core.unverified = false;
+        else this.#verifyLater();
+        return;
+      }
+      if (hop === limits.snapshotRetriesMax) throw this.#followedTooOften();
+      await this.#writes.follow();
+    }
+  }
+
+  #verifyLater(): void {
+    if (this.#lateCheck !== null || this.#closed) return;
+    const { clock, log } = this.#core.ports;
+    this.#lateCheck = clock.after(limits.snapshotWaitMs, () => {
+      this.#lateCheck = null;
+      this.#verify(this.#core.newScope()).catch((thrown: unknown) => {
+        const error = asSheepfsError(thrown);
+        log.warn(`${this.#core.title}: cannot see whether it was snapshotted: ${error.message}`);
+      });
+    });
+  }
+
+  #notWritable(): SheepfsError | null {
+    if (this.#closed) return this.#detached();
+    if (!this.readOnly) return null;
+    return new SheepfsError("read_only", `${this.#core.title} is attached read-only`);
+  }
+
+  #detached(): SheepfsError {
+    return new SheepfsError("stale", `${this.#core.title} was detached`);
+  }
+
+  #followedTooOften(): SheepfsError {
+    const text = `${this.#core.title} is snapshotted faster than it can follow`;
+    return new SheepfsError("read_only", text);
+  }
+}
+
+/** One transfer as a promise. */
+function transferred(
+  submit: (transfer: Transfer) => void,
+  what: Pick<Transfer, "buffer" | "offset" | "length" | "scope">,
+): Promise<void> {
+  return new Promise<void>((resolve, reject) => {
+    submit({
+      ...what,
+      at: 0,
+      lend: () => false,
+      done: (error) => {
+        if (error === null) resolve();
+        else reject(error);
+      },
+    });
+  });
+}

@@ -1,0 +1,363 @@
+import { asSheepfsError, SheepfsError } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
+import { RangeLock } from "../base/ranges.ts";
+import type { Transfer } from "../base/transfer.ts";
+import type { VolumeCore } from "./core.ts";
+import { SnapshotFollower } from "./follow.ts";
+import { Generations } from "./generations.ts";
+import { IndexWriter } from "./index-writer.ts";
+import type { Job, JobMode, Piece, PieceOwner } from "./piece.ts";
+import { holeSlot, lockEnd, lockStart, lockUnitBytes, unloadedSlot, writeKind } from "./plan.ts";
+import { objectRemoved } from "./removal.ts";
+import { boundsError, RequestPool } from "./requests.ts";
+import { WaitingPieces } from "./waiting.ts";
+
+/** What zeros are written from. */
+const zeros = new Uint8Array(limits.pieceBytesMax);
+
+/**
+ * Writes of one volume. A piece claims its range, in the order of arrival where ranges overlap; the
+ * first write of a block claims all of it until its object and its slot are acknowledged. When the
+ * VDI has become a snapshot, whatever is not acknowledged waits for the new one and is planned anew.
+ */
+export class WritePath implements PieceOwner {
+  readonly generations = new Generations();
+  readonly #core: VolumeCore;
+  readonly #pool = new RequestPool();
+  readonly #lock = new RangeLock();
+  readonly #waiting: WaitingPieces;
+  readonly #follower: SnapshotFollower;
+  #writer: IndexWriter;
+  /** Pieces at the store. */
+  #inflight = 0;
+  /** Pieces that hold their range and wait for the volume's new VDI. */
+  #parked: Piece[] = [];
+  #following: Promise<void> | null = null;
+  #quiet: (() => void) | null = null;
+
+  constructor(core: VolumeCore) {
+    this.#core = core;
+    this.#writer = this.#newWriter();
+    this.#follower = new SnapshotFollower(core);
+    this.#waiting = new WaitingPieces(core.ports.clock, (piece, error) => {
+      this.#waiting.remove(piece);
+      this.#finish(piece, this.#error(piece, error));
+    });
+  }
+
+  submit(transfer: Transfer): void {
+    const refused = boundsError(transfer, this.#core.geometry.sizeBytes, this.#core.title);
+    if (refused === null) this.#begin(transfer, "data");
+    else transfer.done(refused);
+  }
+
+  /** Makes bytes zero: `zeros` in part of a block, `clear` in a whole one, which becomes a hole. */
+  submitZeros(transfer: Omit<Transfer, "buffer" | "at" | "lend">, mode: "zeros" | "clear"): void {
+    this.#begin(
+      {
+        offset: transfer.offset,
+        length: transfer.length,
+        scope: transfer.scope,
+        buffer: zeros,
+        at: 0,
+        lend: () => false,
+        done: (error) => transfer.done(error),
+      },
+      mode,
+    );
+  }
+
+  /**
+   * Moves the volume to the working VDI that its name means now; shared by all who notice.
+   * @throws read_only when there is none | stale | corrupt | unavailable
+   */
+  follow(): Promise<void> {
+    this.#following ??= this.#follow();
+    return this.#following;
+  }
+
+  close(): void {
+    this.#waiting.close();
+  }
+
+  pieceGranted(piece: Piece): void {
+    this.#waiting.remove(piece);
+    this.#plan(piece);
+  }
+
+  pieceDone(piece: Piece, error: SheepfsError | null): void {
+    this.#inflight -= 1;
+    if (error === null) this.#stored(piece);
+    else if (error.code === "read_only") this.#refused(piece, error);
+    else if (error.code === "stale" && !error.inDoubt) void this.#missing(piece, error);
+    else this.#finish(piece, this.#error(piece, error));
+    this.#checkQuiet();
+  }
+
+  pieceIndexed(piece: Piece, error: SheepfsError | null): void {
+    if (error === null) {
+      this.#core.slotChanged(piece.index, piece.slot, piece.value);
+      this.#finish(piece, null);
+      return;
+    }
+    this.#core.slotUnsure(piece.index);
+    this.#finish(piece, this.#error(piece, error));
+  }
+
+  piecePulled(piece: Piece): void {
+    this.#parked.push(piece);
+  }
+
+  pieceResolved(piece: Piece): void {
+    if (!piece.inDoubt) {
+      piece.resolvedEarly = true;
+      return;
+    }
+    // It may have landed after the slot was last read.
+    this.#core.slotUnsure(piece.index);
+    this.#free(piece);
+  }
+
+  #begin(transfer: Transfer, mode: JobMode): void {
+    const job = this.#pool.job(transfer, mode, this.#core.geometry.objectBytes);
+    job.generation = this.generations.enter();
+    this.#pump(job);
+  }
+
+  #pump(job: Job): void {
+    job.beginning = true;
+    while (job.error === null && job.pieces < limits.piecesInflightMax && job.cursor.next()) {
+      job.pieces += 1;
+      this.#claim(this.#pool.piece(this, job));
+    }
+    job.beginning = false;
+    if (job.pieces > 0) return;
+    const { transfer, error, generation } = job;
+    this.#pool.freeJob(job);
+    if (generation !== null) this.generations.leave(generation);
+    transfer.done(error);
+  }
+
+  #claim(piece: Piece): void {
+    const whole = piece.job.mode === "clear";
+    piece.start = whole ? 0 : lockStart(piece.offset);
+    piece.end = whole ? this.#core.geometry.objectBytes : lockEnd(piece.offset, piece.length);
+    if (this.#lock.acquire(piece)) this.#plan(piece);
+    else this.#waiting.add(piece);
+  }
+
+  /** Decides what the piece does now that it has its range; called again whenever that may change. */
+  #plan(piece: Piece): void {
+    const core = this.#core;
+    if (this.#following !== null) {
+      this.#parked.push(piece);
+      return;
+    }
+    const slot = core.index.get(piece.index);
+    if (slot === unloadedSlot) {
+      void this.#load(piece);
+      return;
+    }
+    if (core.touched.anyUnsure) this.#settleUnsure(piece.index, slot);
+    piece.slot = slot;
+    const { mode } = piece.job;
+    if (mode !== "data" && slot === holeSlot) this.#finish(piece, null);
+    else if (mode === "clear") this.#clear(piece);
+    else this.#write(piece);
+  }
+
+  #write(piece: Piece): void {
+    const core = this.#core;
+    const { objectBytes } = core.geometry;
+    const kind = writeKind(piece.slot, core.vid, piece.length === objectBytes);
+    const whole = piece.start === 0 && piece.end === objectBytes;
+    if (kind === "write") {
+      if (whole) {
+        const end = lockEnd(piece.offset, piece.length);
+        this.#lock.shrink(piece, lockStart(piece.offset), end);
+      }
+    } else {
+      if (!whole && !this.#widen(piece)) return;
+      if (!piece.removed && core.touched.isLeaving(piece.index)) {
+        void this.#awaitRemoval(piece);
+        return;
+      }
+    }
+    piece.cowVid = kind === "cow" ? piece.slot : 0;
+    this.#send(piece, kind);
+  }
+
+  /** Claims the whole object; false when that must be waited for. */
+  #widen(piece: Piece): boolean {
+    // It may be granted, and planned, before `widen` returns.
+    this.#waiting.add(piece);
+    if (!this.#lock.widen(piece, 0, this.#core.geometry.objectBytes)) return false;
+    this.#waiting.remove(piece);
+    return true;
+  }
+
+  #clear(piece: Piece): void {
+    const core = this.#core;
+    if (core.geometry.kind === "btree") {
+      // Nobody counts references there: an object without a slot would stay for ever. It is
+      // replaced by one of zeros, which takes the space of what is sent.
+      piece.cowVid = 0;
+      piece.length = Math.min(lockUnitBytes, piece.length);
+      this.#send(piece, "create");
+      return;
+    }
+    if (piece.slot === core.vid) core.touched.markLeaving(piece.index);
+    this.#index(piece, holeSlot);
+  }
+
+  #send(piece: Piece, kind: "write" | "create" | "cow"): void {
+    const { header, ports } = this.#core;
+    piece.kind = kind;
+    piece.vid = header.vid;
+    piece.copies = header.copies;
+    piece.copyPolicy = header.copyPolicy;
+    this.#inflight += 1;
+    ports.store.submit(piece);
+  }
+
+  #stored(piece: Piece): void {
+    const { vid } = this.#core;
+    if (piece.kind === "write" || piece.slot === vid) this.#finish(piece, null);
+    // Its index is the old VDI's: done again in the new one.
+    else if (this.#following !== null) this.#parked.push(piece);
+    else this.#index(piece, vid);
+  }
+
+  #index(piece: Piece, value: number): void {
+    piece.value = value;
+    this.#writer.add(piece);
+  }
+
+  /** Somebody made a snapshot of the VDI; or the piece was under way when that was noticed. */
+  #refused(piece: Piece, error: SheepfsError): void {
+    piece.snapshots += 1;
+    if (piece.snapshots > limits.snapshotRetriesMax) {
+      this.#finish(piece, this.#error(piece, error));
+    } else if (this.#following === null && piece.vid !== this.#core.vid) {
+      this.#plan(piece);
+    } else {
+      this.#parked.push(piece);
+      // Whoever is parked is told how it ends.
+      this.follow().catch(() => {});
+    }
+  }
+
+  async #follow(): Promise<void> {
+    let failure: SheepfsError | null = null;
+    try {
+      this.#writer.pull();
+      await this.#untilQuiet();
+      await this.#follower.follow();
+      this.#writer = this.#newWriter();
+    } catch (error) {
+      failure = asSheepfsError(error);
+    }
+    this.#following = null;
+    const parked = this.#parked;
+    this.#parked = [];
+    for (const piece of parked) {
+      if (failure === null) this.#plan(piece);
+      else this.#finish(piece, this.#error(piece, failure));
+    }
+    if (failure !== null) throw failure;
+  }
+
+  /** Nothing is at the store and no slot is being written: what the old VDI got is known. */
+  async #untilQuiet(): Promise<void> {
+    // The promise of this very move is known only when its first step has returned.
+    await Promise.resolve();
+    if (this.#isQuiet()) return;
+    await new Promise<void>((resolve) => {
+      this.#quiet = resolve;
+    });
+  }
+
+  #isQuiet(): boolean {
+    return this.#inflight === 0 && this.#writer.inflight === 0;
+  }
+
+  #checkQuiet(): void {
+    if (this.#quiet === null || !this.#isQuiet()) return;
+    this.#quiet();
+    this.#quiet = null;
+  }
+
+  async #load(piece: Piece): Promise<void> {
+    try {
+      await this.#core.index.load(piece.index, this.#core.newScope());
+    } catch (error) {
+      this.#finish(piece, this.#error(piece, asSheepfsError(error)));
+      return;
+    }
+    this.#plan(piece);
+  }
+
+  async #awaitRemoval(piece: Piece): Promise<void> {
+    const { touched } = this.#core;
+    try {
+      await objectRemoved(this.#core, piece.index);
+    } catch (error) {
+      this.#finish(piece, this.#error(piece, asSheepfsError(error)));
+      return;
+    }
+    touched.unmarkLeaving(piece.index);
+    piece.removed = true;
+    this.#plan(piece);
+  }
+
+  /** The slot names an object that is not there: one of them is out of date. */
+  async #missing(piece: Piece, error: SheepfsError): Promise<void> {
+    try {
+      if (piece.reloaded) {
+        const text = "the index names an object that does not exist";
+        throw new SheepfsError("corrupt", text, { cause: error });
+      }
+      piece.reloaded = true;
+      if (piece.vid === this.#core.vid) await this.#core.reloadSlot(piece.index);
+    } catch (failure) {
+      this.#finish(piece, this.#error(piece, asSheepfsError(failure)));
+      return;
+    }
+    this.#plan(piece);
+  }
+
+  #settleUnsure(index: number, slot: number): void {
+    const { touched, vid } = this.#core;
+    if (!touched.isUnsure(index)) return;
+    if (slot === vid) touched.markCreated(index);
+    else if (slot === holeSlot) touched.markCleared(index);
+    else touched.unmark(index);
+  }
+
+  #newWriter(): IndexWriter {
+    const core = this.#core;
+    return new IndexWriter(
+      core.index,
+      () => core.newScope(),
+      () => this.#checkQuiet(),
+    );
+  }
+
+  #error(piece: Piece, error: SheepfsError): SheepfsError {
+    return this.#core.ioError(error, "write", { index: piece.index, within: piece.offset });
+  }
+
+  #finish(piece: Piece, error: SheepfsError | null): void {
+    const { job } = piece;
+    job.pieces -= 1;
+    if (error !== null) job.error ??= error;
+    if (error?.inDoubt === true && !piece.resolvedEarly) piece.inDoubt = true;
+    else this.#free(piece);
+    if (!job.beginning) this.#pump(job);
+  }
+
+  #free(piece: Piece): void {
+    this.#lock.release(piece);
+    this.#pool.freePiece(piece);
+  }
+}
