@@ -1,6 +1,6 @@
 // Runs the project's own Bun with the given arguments, from a clone that has nothing but Node and
 // npm: installs the locked packages first when they are missing or older than the lock file.
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -50,5 +50,12 @@ if (bun === null) {
   );
   process.exit(1);
 }
-const run = spawnSync(bun, process.argv.slice(2), { stdio: "inherit", cwd: root });
-process.exit(run.status ?? 1);
+const child = spawn(bun, process.argv.slice(2), { stdio: "inherit", cwd: root });
+// A terminal's Ctrl-C reaches the program too; it decides when it is over, and we wait for it.
+process.on("SIGINT", () => {});
+for (const signal of ["SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
+child.on("error", (error) => {
+  console.error(`${bun} could not be started: ${error.message}`);
+  process.exit(1);
+});
+child.on("close", (code) => process.exit(code ?? 1));

@@ -18,11 +18,11 @@ const packageOfFile: Readonly<Record<string, string>> = {
 };
 
 /**
- * Installs what is missing from the machine's own package sources. Says what is missing where it
- * may not; the tests that need it then skip themselves and say so.
+ * Installs what is missing of these programs, or of all that tests need, from the machine's own
+ * package sources. Says what is missing where it may not; the tests that need it then fail.
  */
-export async function installPackages(): Promise<void> {
-  const missing = missingPackages();
+export async function installPackages(wanted: readonly string[] | "all"): Promise<void> {
+  const missing = missingPackages(wanted);
   if (missing.length === 0) return;
   if (process.getuid?.() !== 0 || Bun.which("apt-get") === null) {
     console.log(`missing packages: ${missing.join(" ")} (root and apt-get would install them)`);
@@ -34,18 +34,24 @@ export async function installPackages(): Promise<void> {
     await aptGet(["update"]);
     await aptGet(["install", ...missing]);
   }
-  const left = missingPackages();
+  const left = missingPackages(wanted);
   if (left.length > 0) console.log(`packages that could not be installed: ${left.join(" ")}`);
 }
 
-function missingPackages(): string[] {
-  const programs = Object.entries(packageOf).filter(([program]) => findProgram(program) === null);
-  const files = Object.entries(packageOfFile).filter(([file]) => !existsSync(file));
+function missingPackages(wanted: readonly string[] | "all"): string[] {
+  const isWanted = ([name]: readonly [string, string]): boolean =>
+    wanted === "all" || wanted.includes(name);
+  const programs = Object.entries(packageOf)
+    .filter(isWanted)
+    .filter(([program]) => findProgram(program) === null);
+  const files = Object.entries(packageOfFile)
+    .filter(isWanted)
+    .filter(([file]) => !existsSync(file));
   return [...new Set([...programs, ...files].map(([, name]) => name))];
 }
 
 /** Where a program is, also in the folders of root's programs; null when it is missing. */
-export function findProgram(name: string): string | null {
+function findProgram(name: string): string | null {
   return Bun.which(name, { PATH: `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin:/usr/local/sbin` });
 }
 
