@@ -148,7 +148,7 @@ function exportsOf(path: string): string[] {
 }
 
 describe("documents", () => {
-  for (const { path } of documents) {
+  for (const path of documents) {
     test(`the tables of ${path} are those of the code (npm run docs)`, async () => {
       const text = readFileSync(join(root, path), "utf8");
       expect(await regenerate(path, text)).toBe(text);

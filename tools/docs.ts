@@ -13,11 +13,7 @@ import { results } from "../src/wire/result.ts";
 const root = join(import.meta.dirname, "..");
 
 /** Documents that have tables from the code. */
-export const documents = [
-  { path: "docs/OPERATIONS.md" },
-  { path: "docs/SEMANTICS.md" },
-  { path: "docs/WIRE.md" },
-] as const;
+export const documents = ["docs/OPERATIONS.md", "docs/WIRE.md"] as const;
 
 /** What stands between `<!-- generated: NAME -->` and `<!-- end -->`, by name. */
 const blocks: Readonly<Record<string, () => string | Promise<string>>> = {
@@ -198,7 +194,7 @@ function entriesOf<K extends string, V>(record: Readonly<Record<K, V>>): [K, V][
 }
 
 if (import.meta.main) {
-  for (const { path } of documents) {
+  for (const path of documents) {
     const file = join(root, path);
     const text = readFileSync(file, "utf8");
     const made = await regenerate(path, text);
