@@ -28,6 +28,11 @@ export interface Flushed {
  */
 const awakeMs = 2;
 /**
+ * How long after work it only asks, and does not wait: to be woken costs as much. That pays where
+ * answers come fast, and is left off as long as they do not.
+ */
+const askMs = 0.05;
+/**
  * One wait inside the event loop. Everything else in this process (timers, HTTP) waits no longer
  * than this for it, and only within `awakeMs` of work.
  */
@@ -49,6 +54,8 @@ export class Reactor {
   #flushesSpare: Flushed[] = [];
   #state: "asleep" | "awake" | "closed" = "asleep";
   #workedMs = 0;
+  /** Whether the last answer came so soon that only asking would have found it. */
+  #askingPays = true;
   readonly #tick = (): void => this.#turn();
 
   constructor() {
@@ -130,14 +137,21 @@ export class Reactor {
     if (this.#state !== "awake") return;
     try {
       this.#flushAll();
-      const count = this.#set.wait(waitUs);
+      const count = this.#look();
       for (let index = 0; index < count; index += 1) this.#tell(index);
-      if (count > 0) this.#workedMs = performance.now();
       this.#flushAll();
+      if (count > 0) this.#workedMs = performance.now();
     } finally {
       // Also after an error in a handler, which is its owner's and not the other descriptors'.
       this.#goOn();
     }
+  }
+
+  #look(): number {
+    if (this.#askingPays && performance.now() - this.#workedMs < askMs) return this.#set.wait(0);
+    const count = this.#set.wait(waitUs);
+    this.#askingPays = count > 0 && performance.now() - this.#workedMs < askMs;
+    return count;
   }
 
   #goOn(): void {
