@@ -1,0 +1,86 @@
+import { drainMicrotasks } from "bun:jsc";
+import type { Clock, Timer } from "../../../src/base/clock.ts";
+import { CancelScope, type Scope } from "../../../src/base/scope.ts";
+
+interface Happening {
+  readonly atMs: number;
+  readonly fn: () => void;
+}
+
+/** Time that passes only when everything else waits, one event after the other. */
+export class Simulation implements Clock {
+  #nowMs = 0;
+  #events: Happening[] = [];
+
+  nowMs(): number {
+    return this.#nowMs;
+  }
+
+  wallMs(): number {
+    return this.#nowMs;
+  }
+
+  after(delayMs: number, fn: () => void): Timer {
+    const event = { atMs: this.#nowMs + delayMs, fn };
+    let at = this.#events.length;
+    while (at > 0 && (this.#events[at - 1]?.atMs ?? 0) < event.atMs) at -= 1;
+    // The earliest lies last; of two at one time the one that was asked for first.
+    this.#events.splice(at, 0, event);
+    return {
+      cancel: () => {
+        const place = this.#events.indexOf(event);
+        if (place >= 0) this.#events.splice(place, 1);
+      },
+    };
+  }
+
+  scope(timeoutMs = Number.POSITIVE_INFINITY): Scope {
+    return new CancelScope(this.#nowMs + timeoutMs);
+  }
+
+  /** Lets things happen until `promise` is settled. */
+  run<T>(promise: Promise<T>): T {
+    let settled: { readonly value: T } | { readonly error: unknown } | null = null;
+    promise.then(
+      (value) => {
+        settled = { value };
+      },
+      (error: unknown) => {
+        settled = { error };
+      },
+    );
+    this.runUntil(() => settled !== null);
+    const end = settled as { readonly value: T } | { readonly error: unknown } | null;
+    if (end !== null && "value" in end) return end.value;
+    throw end?.error;
+  }
+
+  /** Lets things happen until `met`; an error when nothing is left that could. */
+  runUntil(met: () => boolean): void {
+    for (;;) {
+      drainMicrotasks();
+      if (met()) return;
+      if (!this.#step()) throw new Error("it waits for something that never happens");
+    }
+  }
+
+  /** Lets time pass. */
+  pass(ms: number): void {
+    const untilMs = this.#nowMs + ms;
+    for (;;) {
+      drainMicrotasks();
+      const next = this.#events[this.#events.length - 1];
+      if (next === undefined || next.atMs > untilMs) break;
+      this.#step();
+    }
+    this.#nowMs = untilMs;
+  }
+
+  #step(): boolean {
+    const next = this.#events.pop();
+    if (next === undefined) return false;
+    this.#nowMs = Math.max(this.#nowMs, next.atMs);
+    next.fn();
+    return true;
+  }
+}
