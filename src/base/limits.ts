@@ -118,6 +118,22 @@ export const limits = {
   removalWaitMs: 10_000,
   /** Pause between two looks for it. */
   removalPollMs: 20,
+  /** Inodes that a listing of VDIs reads at once. */
+  inodeReadsInflightMax: 32,
+  /** First read of an inode: its header and the slots of most volumes (11 GiB at 4 MiB a block). */
+  inodeFirstBytes: 16 * KiB,
+  /** Sheep that are asked at once for their space. */
+  nodeCallsInflightMax: 16,
+  /** Longest part of the epoch log that is asked for: 50,000 epochs of three nodes. */
+  epochLogBytesMax: 12 * MiB,
+  /** Looks at a name that changes its VDI meanwhile, or for what a lost answer may have done. */
+  vdiLooksMax: 4,
+  /** Snapshots that a message names. */
+  snapshotsNamedMax: 8,
+  /** VIDs behind a name's hash in which a message looks for its snapshots. */
+  snapshotsSoughtMax: 1_024,
+  /** Room for the states of VDIs that is offered first; it is doubled while it is too small. */
+  vdiStatesFirstBytes: 256 * KiB,
   /** Request and transfer objects kept for reuse by one volume. */
   pooledRequestsMax: 512,
   /** Open handles of one frontend. */

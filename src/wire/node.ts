@@ -43,11 +43,20 @@ export function decodeNodes(data: Uint8Array, count: number): SheepNode[] {
   return Array.from({ length: count }, (_, index) => decodeNode(view, index * stride));
 }
 
-/** IPv4 lies in the last 4 of the 16 bytes, behind zeros. */
+/**
+ * IPv4 lies in the last 4 of the 16 bytes, behind zeros. IPv6 is written as inet_ntop does, which
+ * ends addresses that are mapped from IPv4 in dots: it is what `dog` prints.
+ */
 export function formatIp(address: Uint8Array): string {
-  if (address.subarray(0, 12).every((byte) => byte === 0)) return address.subarray(12).join(".");
+  const dotted = address.subarray(12).join(".");
+  const isIpv4 = address[12] !== 0 && address.subarray(0, 12).every((byte) => byte === 0);
+  if (isIpv4) return dotted;
   const view = new DataView(address.buffer, address.byteOffset, address.byteLength);
   const groups = Array.from({ length: 8 }, (_, index) => view.getUint16(index * 2));
+  if (groups.slice(0, 5).every((group) => group === 0)) {
+    if (groups[5] === 0xffff) return `::ffff:${dotted}`;
+    if (groups[5] === 0 && groups[6] !== 0) return `::${dotted}`;
+  }
   return compressed(groups);
 }
 
@@ -71,5 +80,23 @@ export function parseIpv4(text: string): Uint8Array | null {
   if (parts === undefined || parts.some((part) => part > 255)) return null;
   const address = new Uint8Array(16);
   address.set(parts, 12);
+  return address;
+}
+
+/** The 16 bytes of an IPv4 or IPv6 address; null for text that is neither. */
+export function parseIp(text: string): Uint8Array | null {
+  const v4 = parseIpv4(text);
+  if (v4 !== null) return v4;
+  const halves = text.split("%")[0]?.split("::") ?? [];
+  const [head = [], tail = []] = halves.map((half) => (half === "" ? [] : half.split(":")));
+  const missing = 8 - head.length - tail.length;
+  if (halves.length > 2 || (halves.length === 2 ? missing < 1 : missing !== 0)) return null;
+  const groups = [...head, ...Array.from({ length: missing }, () => "0"), ...tail];
+  if (groups.some((group) => !/^[0-9a-fA-F]{1,4}$/.test(group))) return null;
+  const address = new Uint8Array(16);
+  const view = new DataView(address.buffer);
+  groups.forEach((group, index) => {
+    view.setUint16(index * 2, Number.parseInt(group, 16));
+  });
   return address;
 }

@@ -1,0 +1,125 @@
+import { asSheepfsError, SheepfsError } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
+import type { Scope } from "../base/scope.ts";
+import type { SheepCaller } from "../client/caller.ts";
+import { objectRequest, vdiRequest } from "../wire/header.ts";
+import { type InodeHeader, slotBytes, slotOffset } from "../wire/inode.ts";
+import { results } from "../wire/result.ts";
+import { isHypervolume, slotsOf } from "./blocks.ts";
+import { clusterHasLocks } from "./info.ts";
+import { hexVid, readHeader, readInodePart } from "./inode.ts";
+import { busy, lockOwner } from "./locks.ts";
+import { type VdiNameLike, vdiText } from "./name.ts";
+import { nameFields, resolveVdi } from "./resolve.ts";
+
+/**
+ * Deletes a VDI, or with a tag or id that snapshot; the others of its name stay. What it shares
+ * with others stays for them.
+ * @throws not_found | busy when it is locked, or written to meanwhile | …
+ * Source: protocol §7.5, captures delete, delete-without-reclaim, delete-snapshot
+ */
+export async function deleteVdi(
+  caller: SheepCaller,
+  name: VdiNameLike,
+  scope: Scope,
+): Promise<void> {
+  const header = await resolveVdi(caller, name, scope);
+  await refuseLocked(caller, header, scope);
+  for (let look = 1; look <= limits.vdiLooksMax; look += 1) {
+    // The sheep answers with success and deletes nothing as long as a slot is set.
+    if (!isHypervolume(header)) await clearSlots(caller, header, scope);
+    await deleteCleared(caller, header, scope);
+    if (await isGone(caller, header.vid, scope)) return;
+  }
+  throw new SheepfsError(
+    "busy",
+    `${vdiText(name)} (vid ${hexVid(header.vid)}) is written to while it is deleted; end its use and try again`,
+  );
+}
+
+async function refuseLocked(
+  caller: SheepCaller,
+  { name, vid }: InodeHeader,
+  scope: Scope,
+): Promise<void> {
+  if (!(await clusterHasLocks(caller, scope))) return;
+  if ((await lockOwner(caller, vid, scope)) !== null) {
+    throw await busy(caller, { name, vid, scope });
+  }
+}
+
+/** Drops every reference that the VDI has to objects. */
+async function clearSlots(caller: SheepCaller, header: InodeHeader, scope: Scope): Promise<void> {
+  const slots = slotsOf(header);
+  const step = limits.indexScanBytes / slotBytes;
+  for (let from = 0; from < slots; from += step) {
+    const count = Math.min(step, slots - from);
+    const part = { vid: header.vid, offset: slotOffset(from), length: count * slotBytes };
+    const data = await readInodePart(caller, part, scope);
+    for (const run of setRuns(data)) {
+      const index = from + run.index;
+      await clearRun(caller, header, { index, count: run.count }, scope);
+    }
+  }
+}
+
+interface Run {
+  readonly index: number;
+  readonly count: number;
+}
+
+/** Runs that begin and end with a set slot, cover all of them, and are not too long. */
+function* setRuns(data: Uint8Array): Generator<Run> {
+  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+  const slots = data.length / slotBytes;
+  let first = -1;
+  let last = -1;
+  for (let index = 0; index < slots; index += 1) {
+    if (view.getUint32(index * slotBytes, true) === 0) continue;
+    if (first >= 0 && index - first >= limits.indexRunSlotsMax) {
+      yield { index: first, count: last - first + 1 };
+      first = -1;
+    }
+    if (first < 0) first = index;
+    last = index;
+  }
+  if (first >= 0) yield { index: first, count: last - first + 1 };
+}
+
+async function clearRun(
+  caller: SheepCaller,
+  { vid, copies, copyPolicy }: InodeHeader,
+  { index, count }: Run,
+  scope: Scope,
+): Promise<void> {
+  const object = { kind: "inode", vid, index: 0, offset: slotOffset(index) } as const;
+  const data = new Uint8Array(count * slotBytes);
+  const fields = { ...object, copies, copyPolicy };
+  await caller.call(objectRequest("writeObject", fields, { data }), scope);
+}
+
+/** A lost answer and a VDI that is gone are for the look afterwards. */
+async function deleteCleared(
+  caller: SheepCaller,
+  header: InodeHeader,
+  scope: Scope,
+): Promise<void> {
+  const { name, snapId, isSnapshot } = header;
+  const which = nameFields({ name, snapshot: isSnapshot ? { id: snapId } : null });
+  const request = vdiRequest("deleteVdi", { snapId: which.snapId }, { data: which.data });
+  const expected = [results.noVdi.code, results.noTag.code];
+  try {
+    await caller.call(request, scope, expected);
+  } catch (thrown) {
+    if (!asSheepfsError(thrown).inDoubt) throw thrown;
+  }
+}
+
+async function isGone(caller: SheepCaller, vid: number, scope: Scope): Promise<boolean> {
+  try {
+    return (await readHeader(caller, vid, scope)).name.length === 0;
+  } catch (thrown) {
+    if (asSheepfsError(thrown).code === "stale") return true;
+    throw thrown;
+  }
+}

@@ -1,0 +1,81 @@
+import { asSheepfsError, SheepfsError } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
+import type { Scope } from "../base/scope.ts";
+import type { SheepCaller } from "../client/caller.ts";
+import { clusterInfoNodesMax } from "../wire/cluster.ts";
+import { clusterRequest, NodeReplyHeader } from "../wire/header.ts";
+import { decodeNodes, NodeRecord, type SheepNode } from "../wire/node.ts";
+import { mapBounded } from "./bounded.ts";
+
+export interface NodeList {
+  readonly epoch: number;
+  /** By address and port. */
+  readonly nodes: readonly SheepNode[];
+  /** Of one node in the structs of this cluster: builds with disk-vnodes have longer ones. */
+  readonly recordBytes: number;
+}
+
+export interface Space {
+  readonly totalBytes: number;
+  readonly freeBytes: number;
+}
+
+export interface NodeSpace {
+  readonly node: SheepNode;
+  /** Null when the node did not answer. */
+  readonly space: Space | null;
+}
+
+/** The members of the cluster; works on one that is not formatted. Source: protocol §11.1 */
+export async function listNodes(caller: SheepCaller, scope: Scope): Promise<NodeList> {
+  // The daemon copies without looking at the size, so room for every node is offered.
+  const receiveBytes = clusterInfoNodesMax * NodeRecord.size;
+  const request = clusterRequest("getNodeList", {}, { receiveBytes });
+  const { header, data } = await caller.call(request, scope);
+  const { nodesCount, epoch } = NodeReplyHeader.read(header, 0);
+  const nodes = decodeNodes(data, nodesCount);
+  const recordBytes = nodes.length === 0 ? NodeRecord.size : data.length / nodes.length;
+  return { epoch, nodes, recordBytes };
+}
+
+/**
+ * Space of every node, each asked itself. A node that does not answer is told with none.
+ * @throws unavailable | not_ready | … when no node answers
+ */
+export async function nodeSpaces(caller: SheepCaller, scope: Scope): Promise<NodeSpace[]> {
+  const { nodes } = await listNodes(caller, scope);
+  let failure: SheepfsError | null = null;
+  const spaces = await mapBounded(nodes, limits.nodeCallsInflightMax, async (node) => {
+    try {
+      return { node, space: await spaceOf(caller, node, scope) };
+    } catch (thrown) {
+      const error = asSheepfsError(thrown);
+      if (error.code === "cancelled") throw error;
+      failure ??= error;
+      return { node, space: null };
+    }
+  });
+  if (spaces.some(({ space }) => space !== null)) return spaces;
+  throw failure ?? new SheepfsError("not_ready", "the cluster has no nodes; start its sheep");
+}
+
+/** Space of all nodes that answer, copies not taken into account. */
+export async function clusterSpace(caller: SheepCaller, scope: Scope): Promise<Space> {
+  return sumSpaces(await nodeSpaces(caller, scope));
+}
+
+function sumSpaces(spaces: readonly NodeSpace[]): Space {
+  return spaces.reduce(
+    (sum, { space }) => ({
+      totalBytes: sum.totalBytes + (space?.totalBytes ?? 0),
+      freeBytes: sum.freeBytes + (space?.freeBytes ?? 0),
+    }),
+    { totalBytes: 0, freeBytes: 0 },
+  );
+}
+
+async function spaceOf(caller: SheepCaller, node: SheepNode, scope: Scope): Promise<Space> {
+  const { header } = await caller.callAt(node, clusterRequest("statSheep", {}, {}), scope);
+  const { storeBytes, freeBytes } = NodeReplyHeader.read(header, 0);
+  return { totalBytes: storeBytes, freeBytes };
+}

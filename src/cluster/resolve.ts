@@ -1,0 +1,149 @@
+import { asSheepfsError, SheepfsError } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
+import type { Scope } from "../base/scope.ts";
+import type { SheepCaller } from "../client/caller.ts";
+import { vidOfName } from "../wire/hash.ts";
+import { VdiReplyHeader, vdiRequest } from "../wire/header.ts";
+import type { InodeHeader } from "../wire/inode.ts";
+import { vidMax } from "../wire/oid.ts";
+import { results } from "../wire/result.ts";
+import { hasVid, nameAndTag } from "../wire/vdi.ts";
+import { isOfOneObject } from "./blocks.ts";
+import { hexVid, readHeader } from "./inode.ts";
+import { checkVdiName, nameText, sameName, type VdiNameLike, vdiText } from "./name.ts";
+import { readBitmap } from "./vdis.ts";
+
+const noTag = new Uint8Array(0);
+
+/**
+ * The VDI that a name means now: the working one, whatever snapshots it has, or with a tag or id
+ * that snapshot. What the cluster says is believed only when the inode agrees.
+ * @throws not_found naming what there is instead | invalid | name_too_long | corrupt | …
+ * Source: protocol §6.3, captures vdi-lookup, recreate-after-delete-with-snapshots
+ */
+export async function resolveVdi(
+  caller: SheepCaller,
+  name: VdiNameLike,
+  scope: Scope,
+): Promise<InodeHeader> {
+  const found = await findVdi(caller, name, scope);
+  if (found !== null) return found;
+  throw await notFound(caller, name, scope);
+}
+
+/** The same; null when there is none. */
+export async function findVdi(
+  caller: SheepCaller,
+  name: VdiNameLike,
+  scope: Scope,
+): Promise<InodeHeader | null> {
+  checkVdiName(name);
+  let vid: number | null = null;
+  for (let look = 0; look < limits.vdiLooksMax; look += 1) {
+    vid = await lookUp(caller, name, scope);
+    if (vid === null) return null;
+    const header = await headerIfThere(caller, vid, scope);
+    // Else it was snapshotted or deleted between the two requests.
+    if (header !== null && isThat(header, name)) return header;
+  }
+  throw new SheepfsError(
+    "corrupt",
+    `${vdiText(name)}: the cluster names vid ${hexVid(vid ?? 0)}, whose inode is another's`,
+  );
+}
+
+/** Name, and tag or id, as look-ups carry them. */
+export function nameFields({ name, snapshot }: VdiNameLike): {
+  readonly snapId: number;
+  readonly data: Uint8Array;
+} {
+  const tag = snapshot !== null && "tag" in snapshot ? snapshot.tag : noTag;
+  const snapId = snapshot !== null && "id" in snapshot ? snapshot.id : 0;
+  return { snapId, data: nameAndTag(name, tag) };
+}
+
+async function lookUp(
+  caller: SheepCaller,
+  name: VdiNameLike,
+  scope: Scope,
+): Promise<number | null> {
+  const { snapId, data } = nameFields(name);
+  const expected = [results.noVdi.code, results.noTag.code];
+  const request = vdiRequest("getVdiInfo", { snapId }, { data });
+  const { header, result } = await caller.call(request, scope, expected);
+  if (result !== results.success.code) return null;
+  const { vid } = VdiReplyHeader.read(header, 0);
+  if (vid >= 1 && vid <= vidMax) return vid;
+  throw new SheepfsError("corrupt", `${vdiText(name)}: the cluster names vid ${vid.toString(16)}`);
+}
+
+async function headerIfThere(
+  caller: SheepCaller,
+  vid: number,
+  scope: Scope,
+): Promise<InodeHeader | null> {
+  try {
+    return await readHeader(caller, vid, scope);
+  } catch (thrown) {
+    if (asSheepfsError(thrown).code === "stale") return null;
+    throw thrown;
+  }
+}
+
+function isThat(header: InodeHeader, { name, snapshot }: VdiNameLike): boolean {
+  if (!sameName(header.name, name)) return false;
+  if (snapshot === null) return !header.isSnapshot;
+  if (!header.isSnapshot) return false;
+  return "id" in snapshot ? header.snapId === snapshot.id : sameName(header.tag, snapshot.tag);
+}
+
+/** The error, with what could have been meant. */
+async function notFound(
+  caller: SheepCaller,
+  wanted: VdiNameLike,
+  scope: Scope,
+): Promise<SheepfsError> {
+  const { name, snapshot } = wanted;
+  const working = snapshot === null ? null : await findVdi(caller, { name, snapshot: null }, scope);
+  const snapshots = await snapshotsOf(caller, name, scope);
+  const texts = snapshots.slice(-limits.snapshotsNamedMax).map(snapshotText);
+  const named = texts.length === 0 ? null : `its snapshots: ${texts.join(", ")}`;
+  if (snapshot !== null) {
+    const has = working === null && named === null ? "no such VDI" : (named ?? "it has none");
+    return new SheepfsError("not_found", `there is no ${vdiText(wanted)}; ${has}`);
+  }
+  if (named === null) return new SheepfsError("not_found", `there is no ${vdiText(wanted)}`);
+  return new SheepfsError(
+    "not_found",
+    `there is no working ${vdiText(wanted)}, only ${named}; ` +
+      `to write to one, clone it: dog vdi clone -s TAG '${nameText(name)}' NEWNAME`,
+  );
+}
+
+function snapshotText({ snapId, tag }: InodeHeader): string {
+  return tag.length === 0 ? `id ${snapId}` : `'${nameText(tag)}' (id ${snapId})`;
+}
+
+/**
+ * Snapshots of that name, the oldest first, as far as they lie in the run of vids behind its hash.
+ * It is for a message: what cannot be read is left out.
+ */
+async function snapshotsOf(
+  caller: SheepCaller,
+  name: Uint8Array,
+  scope: Scope,
+): Promise<InodeHeader[]> {
+  const used = await readBitmap(caller, "readVdis", scope);
+  const found: InodeHeader[] = [];
+  const first = vidOfName(name);
+  const end = Math.min(first + limits.snapshotsSoughtMax, vidMax + 1);
+  for (let vid = first; vid < end && hasVid(used, vid); vid += 1) {
+    try {
+      const header = await readHeader(caller, vid, scope);
+      if (header.isSnapshot && sameName(header.name, name)) found.push(header);
+    } catch (thrown) {
+      if (!isOfOneObject(thrown)) throw thrown;
+    }
+  }
+  return found;
+}

@@ -1,0 +1,83 @@
+import { SheepfsError } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
+import type { Scope } from "../base/scope.ts";
+import type { SheepCaller } from "../client/caller.ts";
+import { vdiRequest } from "../wire/header.ts";
+import type { InodeHeader } from "../wire/inode.ts";
+import type { OpcodeName } from "../wire/opcode.ts";
+import { hasVid, vidBitmapBytes, vidsOf } from "../wire/vdi.ts";
+import { type BlockCounts, countBlocks, isOfOneObject, objectBytesOf } from "./blocks.ts";
+import { mapBounded } from "./bounded.ts";
+import { checkedHeader, readInodePart } from "./inode.ts";
+
+/** One VDI or snapshot, and what its index says of its blocks. */
+export interface VdiFacts {
+  readonly header: InodeHeader;
+  /** Of one block. */
+  readonly objectBytes: number;
+  /** How it is spread when it is erasure-coded; null for plain copies. */
+  readonly strips: { readonly data: number; readonly parity: number } | null;
+  /** Blocks in objects of its own. */
+  readonly ownBlocks: number;
+  /** Blocks that it has from the VDIs it was made of. */
+  readonly sharedBlocks: number;
+}
+
+/**
+ * Every VDI and snapshot, by ascending vid. What is deleted while we look, or cannot be read, is
+ * left out.
+ * @throws unavailable | not_ready | timed_out | cancelled
+ * Source: protocol §10.1, capture dog-vdi-list
+ */
+export async function listVdis(caller: SheepCaller, scope: Scope): Promise<VdiFacts[]> {
+  const [used, deleted] = await Promise.all([
+    readBitmap(caller, "readVdis", scope),
+    readBitmap(caller, "readDeletedVdis", scope),
+  ]);
+  const vids = [...vidsOf(used)].filter((vid) => !hasVid(deleted, vid));
+  const facts = await mapBounded(vids, limits.inodeReadsInflightMax, (vid) =>
+    factsOf(caller, vid, scope),
+  );
+  return facts.filter((one) => one !== null);
+}
+
+/** @throws corrupt | whatever the cluster can throw */
+export async function readBitmap(
+  caller: SheepCaller,
+  opcode: OpcodeName & ("readVdis" | "readDeletedVdis"),
+  scope: Scope,
+): Promise<Uint8Array> {
+  const { data } = await caller.call(
+    vdiRequest(opcode, {}, { receiveBytes: vidBitmapBytes }),
+    scope,
+  );
+  if (data.length === vidBitmapBytes) return data;
+  throw new SheepfsError("corrupt", `a bitmap of vids of ${data.length} bytes`);
+}
+
+async function factsOf(caller: SheepCaller, vid: number, scope: Scope): Promise<VdiFacts | null> {
+  try {
+    const first = await readInodePart(
+      caller,
+      { vid, offset: 0, length: limits.inodeFirstBytes },
+      scope,
+    );
+    const header = checkedHeader(first, vid);
+    if (header.name.length === 0) return null;
+    return vdiFacts(header, await countBlocks(caller, header, first, scope));
+  } catch (thrown) {
+    if (isOfOneObject(thrown)) return null;
+    throw thrown;
+  }
+}
+
+export function vdiFacts(header: InodeHeader, counts: BlockCounts): VdiFacts {
+  const { copyPolicy } = header;
+  return {
+    header,
+    objectBytes: objectBytesOf(header),
+    strips: copyPolicy === 0 ? null : { data: (copyPolicy >>> 4) * 2, parity: copyPolicy & 0xf },
+    ownBlocks: counts.own,
+    sharedBlocks: counts.shared,
+  };
+}
