@@ -1,0 +1,99 @@
+import type { Clock } from "../../base/clock.ts";
+import type { Logger } from "../../base/log.ts";
+import type { Scope } from "../../base/scope.ts";
+import type { ClusterInfo } from "../../cluster/info.ts";
+import type { NodeList, NodeSpace } from "../../cluster/nodes.ts";
+import type { VdiFacts } from "../../cluster/vdis.ts";
+import type { AttachedVolumes } from "../../volume/attach.ts";
+import { TreeDir } from "../dir.ts";
+import { EventHub, NodeIds } from "../events.ts";
+import { Fresh } from "../fresh.ts";
+import type { Node, SpaceInfo, Tree } from "../node.ts";
+import { TextNode } from "../text.ts";
+import {
+  type ConfigPort,
+  objectCacheControl,
+  pageCacheControl,
+  type Switch,
+  sheepInfoControl,
+} from "./config.ts";
+import type { EntryBase } from "./entry.ts";
+import { renderClusterInfo } from "./render-cluster-info.ts";
+import { renderNodeInfo, renderNodeList } from "./render-node.ts";
+import { renderVdiList } from "./render-vdi-list.ts";
+import { mountControl, unmountControl } from "./vdi.ts";
+import { volumeDir } from "./volume.ts";
+
+/** What the tree shows of a cluster; the functions of `cluster/` with a client bound to them. */
+export interface ClusterFacts {
+  info(scope: Scope): Promise<ClusterInfo>;
+  vdis(scope: Scope): Promise<readonly VdiFacts[]>;
+  nodes(scope: Scope): Promise<NodeList["nodes"]>;
+  nodeSpaces(scope: Scope): Promise<readonly NodeSpace[]>;
+  space(scope: Scope): Promise<SpaceInfo>;
+}
+
+export interface TreePorts {
+  readonly facts: ClusterFacts;
+  readonly volumes: AttachedVolumes;
+  readonly config: ConfigPort;
+  /** Whether the kernel may cache volumes, until config/page_cache says otherwise. */
+  readonly pageCache: boolean;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** The whole tree of a cluster. */
+export function buildTree(ports: TreePorts): Tree {
+  const { facts, volumes, config, clock, log } = ports;
+  const events = new EventHub();
+  const bornMs = clock.wallMs();
+  const base: EntryBase = { ids: new NodeIds(), clock, events, bornMs };
+  const rootId = base.ids.next();
+  const pageCache: Switch = { on: ports.pageCache };
+  const text = (path: string, render: (scope: Scope) => Promise<string>): TextNode =>
+    new TextNode({ ...base, id: base.ids.next(), path, render });
+
+  const clusterInfo = text("cluster/info", async (scope) =>
+    renderClusterInfo(await facts.info(scope)),
+  );
+  const vdiList = text("vdi/list", async (scope) => renderVdiList(await facts.vdis(scope)));
+  const nodeInfo = text("node/info", (scope) => nodeInfoText(facts, scope));
+  const nodeList = text("node/list", async (scope) => renderNodeList(await facts.nodes(scope)));
+  const mount = mountControl(volumes, base);
+  const unmount = unmountControl(volumes, base);
+  volumes.on(() => {
+    mount.changed();
+    unmount.changed();
+  });
+  const space = new Fresh({ what: "df", clock, make: (scope) => facts.space(scope) });
+  // Another sheep may be of another cluster.
+  const moved = (): void => {
+    space.invalidate();
+    for (const node of [clusterInfo, vdiList, nodeInfo, nodeList]) node.changed();
+  };
+
+  const dir = (children: Readonly<Record<string, Node>>): TreeDir =>
+    new TreeDir(base.ids.next(), bornMs, children);
+  const root = new TreeDir(rootId, bornMs, {
+    cluster: dir({ info: clusterInfo }),
+    vdi: dir({ list: vdiList, mount, unmount }),
+    volume: volumeDir({ ...base, volumes, pageCache, log }),
+    node: dir({ info: nodeInfo, list: nodeList }),
+    config: dir({
+      sheep_info: sheepInfoControl(config, moved, base),
+      page_cache: pageCacheControl(pageCache, base),
+      object_cache: objectCacheControl(config, base),
+    }),
+  });
+  return { root, events, space: (scope) => space.get(scope) };
+}
+
+async function nodeInfoText(facts: ClusterFacts, scope: Scope): Promise<string> {
+  const [spaces, vdis] = await Promise.all([facts.nodeSpaces(scope), facts.vdis(scope)]);
+  const working = vdis.filter(({ header }) => !header.isSnapshot);
+  return renderNodeInfo(
+    spaces,
+    working.reduce((bytes, { header }) => bytes + header.vdiSize, 0),
+  );
+}

@@ -1,0 +1,190 @@
+import type { Clock } from "../../base/clock.ts";
+import { asSheepfsError, SheepfsError } from "../../base/errors.ts";
+import { limits } from "../../base/limits.ts";
+import type { Logger } from "../../base/log.ts";
+import type { Scope } from "../../base/scope.ts";
+import type { Transfer } from "../../base/transfer.ts";
+import type { AttachedVolumes } from "../../volume/attach.ts";
+import type { AttachedVolume } from "../../volume/attached.ts";
+import type { Volume } from "../../volume/volume.ts";
+import { TreeDir } from "../dir.ts";
+import { Fresh } from "../fresh.ts";
+import type { Attr, Extent, FileNode, FileTraits, NodeId, OpenFile, OpenMode } from "../node.ts";
+import { impatient } from "../waiting.ts";
+import type { Switch } from "./config.ts";
+import type { EntryBase } from "./entry.ts";
+
+export interface VolumeDirOptions extends EntryBase {
+  readonly volumes: AttachedVolumes;
+  readonly pageCache: Switch;
+  readonly log: Logger;
+}
+
+/** volume/: one file for each attached volume, and an event when one comes or goes. */
+export function volumeDir(options: VolumeDirOptions): TreeDir {
+  const { ids, events, clock, bornMs, volumes } = options;
+  const dir = new TreeDir(ids.next(), bornMs, {});
+  const nodes = new Map<AttachedVolume, VolumeNode>();
+  const add = (volume: AttachedVolume): VolumeNode => {
+    const node = new VolumeNode(ids.next(), volume, options);
+    nodes.set(volume, node);
+    dir.put(volume.title, node, clock.wallMs());
+    return node;
+  };
+  for (const volume of volumes.list()) add(volume);
+  volumes.on(({ what, volume }) => {
+    const node = what === "attached" ? add(volume) : nodes.get(volume);
+    if (node === undefined) return;
+    if (what === "detached") {
+      nodes.delete(volume);
+      dir.remove(volume.title, clock.wallMs());
+    }
+    events.emit({ id: dir.id, what: "children", child: { name: volume.title, id: node.id } });
+  });
+  return dir;
+}
+
+const blockBytes = 4096;
+
+class VolumeNode implements FileNode {
+  readonly kind = "file";
+  readonly id: NodeId;
+  readonly #attached: AttachedVolume;
+  readonly #options: VolumeDirOptions;
+  readonly #direct: FileTraits;
+  readonly #cached: FileTraits;
+  /** Whether the VDI was changed elsewhere is asked no more often than texts are rendered. */
+  readonly #refreshed: Fresh<true>;
+  #allocatedBytes = 0;
+
+  constructor(id: NodeId, attached: AttachedVolume, options: VolumeDirOptions) {
+    this.id = id;
+    this.#attached = attached;
+    this.#options = options;
+    const { readOnly, name, title } = attached;
+    const immutable = name.snapshot !== null;
+    this.#cached = { seekable: true, immutable, directIo: false, blockBytes, writable: !readOnly };
+    this.#direct = { ...this.#cached, directIo: true };
+    this.#refreshed = new Fresh({
+      what: `volume/${title}`,
+      clock: options.clock,
+      make: (scope) => this.#refresh(scope),
+    });
+  }
+
+  /** Whether the kernel caches is decided when a volume is opened, not when it is attached. */
+  get traits(): FileTraits {
+    return this.#options.pageCache.on ? this.#cached : this.#direct;
+  }
+
+  /** @throws stale when it was detached meanwhile, or deleted elsewhere */
+  async attr(scope: Scope): Promise<Attr> {
+    await this.#refreshed.getSoon(scope);
+    const allocatedBytes = await this.#countAllocated(scope);
+    const { volume, title, state, mtimeMs, birthtimeMs, readOnly } = this.#attached;
+    if (state === "gone") throw new SheepfsError("stale", `'${title}' was detached`);
+    return {
+      kind: "file",
+      sizeBytes: volume.sizeBytes,
+      allocatedBytes,
+      mode: readOnly ? 0o444 : 0o644,
+      mtimeMs,
+      ctimeMs: mtimeMs,
+      birthtimeMs,
+    };
+  }
+
+  open(mode: OpenMode): OpenFile {
+    if (mode !== "read" && this.#attached.readOnly) {
+      const { title } = this.#attached;
+      throw new SheepfsError("read_only", `'${title}' is attached for reading only`);
+    }
+    return new VolumeFile(this.#attached, this.#options.clock);
+  }
+
+  async #refresh(scope: Scope): Promise<true> {
+    const { events, volumes } = this.#options;
+    const { volume } = this.#attached;
+    const before = volume.sizeBytes;
+    await volumes.refresh(this.#attached, scope);
+    if (volume.sizeBytes !== before) events.emit({ id: this.id, what: "attr" });
+    return true;
+  }
+
+  /** Our own writes change it, so it is not cached; in trouble it is what was counted last. */
+  async #countAllocated(scope: Scope): Promise<number> {
+    const { volume, title } = this.#attached;
+    const { clock, log } = this.#options;
+    try {
+      const patience = impatient(scope, clock, limits.attrPatienceMs);
+      this.#allocatedBytes = await volume.allocatedBytes(patience);
+    } catch (thrown) {
+      log.debug(`counting the blocks of '${title}': ${asSheepfsError(thrown).message}`);
+    }
+    return this.#allocatedBytes;
+  }
+}
+
+class VolumeFile implements OpenFile {
+  readonly #attached: AttachedVolume;
+  readonly #volume: Volume;
+  readonly #clock: Clock;
+  #open = true;
+
+  /** @throws stale | busy when it is detached, or about to be */
+  constructor(attached: AttachedVolume, clock: Clock) {
+    attached.addUser();
+    this.#attached = attached;
+    this.#volume = attached.volume;
+    this.#clock = clock;
+  }
+
+  sizeBytes(): number {
+    return this.#volume.sizeBytes;
+  }
+
+  read(into: Uint8Array, offset: number, scope: Scope): Promise<number> {
+    return this.#volume.read(into, offset, scope);
+  }
+
+  write(from: Uint8Array, offset: number, scope: Scope): Promise<number> {
+    this.#written();
+    return this.#volume.write(from, offset, scope);
+  }
+
+  submitRead(transfer: Transfer): void {
+    this.#volume.submitRead(transfer);
+  }
+
+  submitWrite(transfer: Transfer): void {
+    this.#written();
+    this.#volume.submitWrite(transfer);
+  }
+
+  // What was acknowledged is on the cluster already; close(2) promises no more than that.
+  async flush(): Promise<void> {}
+
+  sync(scope: Scope): Promise<void> {
+    return this.#volume.flush(scope);
+  }
+
+  discard(extent: Extent, scope: Scope): Promise<void> {
+    this.#written();
+    return this.#volume.discard(extent, scope);
+  }
+
+  seek(offset: number, what: "data" | "hole", scope: Scope): Promise<number | null> {
+    return this.#volume.seek(offset, what, scope);
+  }
+
+  // Before anything is awaited: whoever detaches right after closing must not find it in use.
+  async close(): Promise<void> {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#attached.removeUser();
+  }
+
+  #written(): void {
+    this.#attached.mtimeMs = this.#clock.wallMs();
+  }
+}

@@ -1,0 +1,285 @@
+import { assert } from "../base/assert.ts";
+import { asSheepfsError, SheepfsError } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
+import { deadlineScope, type Scope, throwIfEnded, type Unsubscribe } from "../base/scope.ts";
+import { AttachedVolume } from "./attached.ts";
+import { sameBytes, type VolumePorts } from "./core.ts";
+import type { VdiName } from "./ports.ts";
+import { Volume } from "./volume.ts";
+
+/** Locks of VDIs, in a cluster that has them. A lock outlives its taker until it is released. */
+export interface VdiLocks {
+  /**
+   * Takes the lock of the working VDI of that name for ourselves alone.
+   * @returns the vid that is locked now; null in a cluster without locks
+   * @throws busy naming the holder | not_found
+   */
+  lock(name: Uint8Array, scope: Scope): Promise<number | null>;
+  release(vid: number, scope: Scope): Promise<void>;
+}
+
+export interface AttachRequest {
+  readonly name: VdiName;
+  /** What it is called here: one title for one VDI or snapshot. */
+  readonly title: string;
+}
+
+export interface AttachOptions {
+  readonly ports: VolumePorts;
+  readonly locks: VdiLocks;
+  /** Every volume is attached for reading only, and no lock is taken. */
+  readonly readOnly: boolean;
+}
+
+export interface AttachChange {
+  readonly what: "attached" | "detached";
+  readonly volume: AttachedVolume;
+}
+
+/** Where one title is on its way; a title that is not here is not attached. */
+type Place =
+  | { readonly at: "attaching"; readonly promise: Promise<AttachedVolume> }
+  | { readonly at: "attached"; readonly volume: AttachedVolume }
+  | { readonly at: "detaching"; readonly volume: AttachedVolume };
+
+/** The volumes that are served here. */
+export class AttachedVolumes {
+  readonly #options: AttachOptions;
+  readonly #places = new Map<string, Place>();
+  readonly #listeners = new Set<(change: AttachChange) => void>();
+
+  constructor(options: AttachOptions) {
+    this.#options = options;
+  }
+
+  /** What is attached, in the order of attaching. */
+  list(): readonly AttachedVolume[] {
+    return [...this.#places.values()].flatMap((place) =>
+      place.at === "attaching" ? [] : [place.volume],
+    );
+  }
+
+  get(title: string): AttachedVolume | null {
+    const place = this.#places.get(title);
+    return place === undefined || place.at === "attaching" ? null : place.volume;
+  }
+
+  on(fn: (change: AttachChange) => void): Unsubscribe {
+    this.#listeners.add(fn);
+    return () => this.#listeners.delete(fn);
+  }
+
+  /**
+   * Begins to serve a VDI; one that is attached already is left as it is.
+   * @throws not_found | busy (locked elsewhere, or being detached) | exists (the title is another's)
+   *   | overload | too_large | not_supported | whatever the cluster can throw
+   */
+  async attach(request: AttachRequest, scope: Scope): Promise<AttachedVolume> {
+    for (;;) {
+      const place = this.#places.get(request.title);
+      if (place === undefined) return await this.#begin(request, scope);
+      if (place.at === "attached") return sameVdi(place.volume, request);
+      if (place.at === "detaching") {
+        throw new SheepfsError("busy", `'${request.title}' is being detached; try again`);
+      }
+      try {
+        return sameVdi(await place.promise, request);
+      } catch (thrown) {
+        // That whoever began it gave up says nothing about the VDI.
+        if (!gaveUp(thrown)) throw thrown;
+        throwIfEnded(scope, this.#options.ports.clock, `attach '${request.title}'`);
+      }
+    }
+  }
+
+  /**
+   * Makes durable what was written to it and ends serving it.
+   * @throws invalid when it is not attached | busy while it is open | whatever a flush can throw;
+   *   it stays attached then
+   */
+  async detach(title: string, scope: Scope): Promise<void> {
+    const volume = this.#attached(title);
+    await this.#unused(volume);
+    // What waited may have been overtaken.
+    if (this.#attached(title) !== volume) throw notAttached(title);
+    if (volume.users > 0) {
+      const handles = volume.users === 1 ? "once" : `${volume.users} times`;
+      throw new SheepfsError(
+        "busy",
+        `'${title}' is open ${handles}; end what uses it ('fuser -v' on volume/${title} names it)`,
+      );
+    }
+    this.#move(volume, "ending");
+    try {
+      await volume.volume.flush(scope);
+    } catch (thrown) {
+      this.#move(volume, "serving");
+      throw thrown;
+    }
+    await this.#drop(volume, scope);
+  }
+
+  /**
+   * Looks whether the VDI was resized, snapshotted or deleted elsewhere. One that is deleted and not
+   * open is detached.
+   * @throws not_found when it is gone | whatever the cluster can throw
+   */
+  async refresh(volume: AttachedVolume, scope: Scope): Promise<void> {
+    try {
+      await volume.volume.refresh(scope);
+    } catch (thrown) {
+      const { code } = asSheepfsError(thrown);
+      if (code === "not_found" || code === "stale") await this.#deletedElsewhere(volume, scope);
+      throw thrown;
+    }
+    await this.#followLock(volume, scope);
+  }
+
+  /** For the end of the program: everything is made durable and every lock released. */
+  async detachAll(scope: Scope): Promise<void> {
+    const volumes = this.list().filter(({ state }) => state === "serving");
+    for (const volume of volumes) this.#move(volume, "ending");
+    const flushes = await Promise.allSettled(volumes.map(({ volume }) => volume.flush(scope)));
+    for (const volume of volumes) await this.#drop(volume, scope);
+    const failed = flushes.find((result) => result.status === "rejected");
+    if (failed !== undefined) throw asSheepfsError(failed.reason);
+  }
+
+  async #begin(request: AttachRequest, scope: Scope): Promise<AttachedVolume> {
+    if (this.#places.size >= limits.volumesAttachedMax) {
+      throw new SheepfsError(
+        "overload",
+        `'${request.title}' would be more than ${limits.volumesAttachedMax} volumes; detach one`,
+      );
+    }
+    const promise = this.#open(request, scope);
+    this.#places.set(request.title, { at: "attaching", promise });
+    try {
+      const volume = await promise;
+      this.#places.set(request.title, { at: "attached", volume });
+      this.#tell({ what: "attached", volume });
+      return volume;
+    } catch (thrown) {
+      this.#places.delete(request.title);
+      throw thrown;
+    }
+  }
+
+  async #open({ name, title }: AttachRequest, scope: Scope): Promise<AttachedVolume> {
+    const { ports, locks } = this.#options;
+    const readOnly = this.#options.readOnly || name.snapshot !== null;
+    const lockedVid = readOnly ? null : await locks.lock(name.name, scope);
+    let volume: Volume;
+    try {
+      volume = await Volume.open(ports, { name, title, readOnly }, scope);
+    } catch (thrown) {
+      if (lockedVid !== null) await this.#release(title, lockedVid);
+      throw thrown;
+    }
+    const attached = new AttachedVolume({ title, name, readOnly, volume, lockedVid });
+    // A snapshot made between the two leaves the lock behind; when it cannot follow now, it will
+    // with the next refresh.
+    await this.#followLock(attached, scope).catch((thrown: unknown) => {
+      ports.log.warn(`the lock of '${title}': ${asSheepfsError(thrown).message}`);
+    });
+    return attached;
+  }
+
+  #attached(title: string): AttachedVolume {
+    const place = this.#places.get(title);
+    if (place === undefined) throw notAttached(title);
+    if (place.at === "attached") return place.volume;
+    throw new SheepfsError("busy", `'${title}' is ${place.at} already; try again`);
+  }
+
+  /** Resolves when nobody has it open, or after a moment: programs and loop devices close late. */
+  async #unused(volume: AttachedVolume): Promise<void> {
+    if (volume.users === 0) return;
+    const over = Promise.withResolvers<void>();
+    const timer = this.#options.ports.clock.after(limits.detachPatienceMs, () => over.resolve());
+    const unsubscribe = volume.onUnused(() => over.resolve());
+    await over.promise;
+    timer.cancel();
+    unsubscribe();
+  }
+
+  async #deletedElsewhere(volume: AttachedVolume, scope: Scope): Promise<void> {
+    const place = this.#places.get(volume.title);
+    if (place?.at !== "attached" || place.volume !== volume || volume.users > 0) return;
+    this.#options.ports.log.warn(`'${volume.title}' was deleted elsewhere; it is detached`);
+    this.#move(volume, "ending");
+    await this.#drop(volume, scope);
+  }
+
+  #move(volume: AttachedVolume, state: "serving" | "ending"): void {
+    volume.state = state;
+    const at = state === "serving" ? "attached" : "detaching";
+    this.#places.set(volume.title, { at, volume });
+  }
+
+  async #drop(volume: AttachedVolume, scope: Scope): Promise<void> {
+    volume.state = "gone";
+    try {
+      await volume.volume.close(scope);
+    } catch (thrown) {
+      // It was flushed: nothing is lost, and it shall not stay half attached.
+      this.#options.ports.log.warn(`closing '${volume.title}': ${asSheepfsError(thrown).message}`);
+    }
+    if (volume.lockedVid !== null) await this.#release(volume.title, volume.lockedVid);
+    volume.lockedVid = null;
+    assert(this.get(volume.title) === volume, "what is dropped was attached");
+    this.#places.delete(volume.title);
+    this.#tell({ what: "detached", volume });
+  }
+
+  /** After a snapshot the working VDI has another vid, which is not locked: the lock moves on. */
+  async #followLock(volume: AttachedVolume, scope: Scope): Promise<void> {
+    const { locks, ports } = this.#options;
+    const held = volume.lockedVid;
+    if (held === null || held === volume.volume.header.vid) return;
+    let now: number | null = null;
+    try {
+      now = await locks.lock(volume.name.name, scope);
+    } catch (thrown) {
+      const { code, message } = asSheepfsError(thrown);
+      if (code !== "busy") throw thrown;
+      ports.log.error(`'${volume.title}' was snapshotted and then locked elsewhere: ${message}`);
+    }
+    volume.lockedVid = now;
+    if (now !== held) await this.#release(volume.title, held);
+  }
+
+  /** With time of its own: a lock that stays keeps everybody else out. */
+  async #release(title: string, vid: number): Promise<void> {
+    const { ports, locks } = this.#options;
+    try {
+      await locks.release(vid, deadlineScope(ports.clock, limits.requestTimeoutMs));
+    } catch (thrown) {
+      const hex = vid.toString(16);
+      const { message } = asSheepfsError(thrown);
+      ports.log.error(`the lock of '${title}' (vid ${hex}) could not be released: ${message}`);
+    }
+  }
+
+  #tell(change: AttachChange): void {
+    for (const fn of this.#listeners) fn(change);
+  }
+}
+
+/** @throws exists when the title belongs to another VDI or snapshot */
+function sameVdi(volume: AttachedVolume, { name, title }: AttachRequest): AttachedVolume {
+  const a = volume.name.snapshot;
+  const b = name.snapshot;
+  const sameKind = (a === null) === (b === null);
+  if (sameKind && sameBytes(volume.name.name, name.name)) return volume;
+  throw new SheepfsError("exists", `'${title}' is the name of another attached volume`);
+}
+
+function notAttached(title: string): SheepfsError {
+  return new SheepfsError("invalid", `'${title}' is not attached`);
+}
+
+function gaveUp(thrown: unknown): boolean {
+  const { code } = asSheepfsError(thrown);
+  return code === "cancelled" || code === "timed_out";
+}

@@ -1,0 +1,46 @@
+import type { ErrorCode } from "../../src/base/errors.ts";
+import type { TestCluster } from "../support/cluster.ts";
+
+/** What a stat shows, of what every way to the tree can show. */
+export interface SubjectStat {
+  readonly kind: "dir" | "file";
+  readonly sizeBytes: number;
+  readonly allocatedBytes: number;
+  readonly mtimeMs: number;
+}
+
+/** One open file. */
+export interface SubjectFile extends AsyncDisposable {
+  /** Short only at the end of the file. */
+  read(offset: number, length: number): Promise<Uint8Array>;
+  /** @returns bytes written, fewer only where the file ends */
+  write(offset: number, bytes: Uint8Array): Promise<number>;
+  sync(): Promise<void>;
+  discard(offset: number, length: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** The tree as somebody sees it who comes one certain way. Paths are relative to the root. */
+export interface Subject extends AsyncDisposable {
+  /** Names, sorted. */
+  list(path: string): Promise<string[]>;
+  stat(path: string): Promise<SubjectStat>;
+  open(path: string, mode: "read" | "write" | "readwrite"): Promise<SubjectFile>;
+  setSize(path: string, bytes: number): Promise<void>;
+  /** Whether a failure is how this way shows that code. */
+  shows(thrown: unknown, code: ErrorCode): boolean;
+}
+
+export interface SubjectOptions {
+  readonly pageCache: boolean;
+  readonly readOnly: boolean;
+  readonly attach: readonly string[];
+}
+
+/** One way to the tree. */
+export interface SubjectKind {
+  readonly name: string;
+  /** Why it cannot be gone here, or null. */
+  readonly cannotRun: string | null;
+  start(cluster: TestCluster, options: SubjectOptions): Promise<Subject>;
+}

@@ -1,0 +1,163 @@
+import { type Connection, connect } from "../../src/app/connect.ts";
+import { clusterFacts, vdiLocks } from "../../src/app/facts.ts";
+import { parseAddress } from "../../src/base/address.ts";
+import { type ErrorCode, SheepfsError } from "../../src/base/errors.ts";
+import { silentLogger } from "../../src/base/log.ts";
+import { deadlineScope, type Scope } from "../../src/base/scope.ts";
+import { resolveVdi } from "../../src/cluster/resolve.ts";
+import { realClock } from "../../src/sys/clock.ts";
+import { attachNamed } from "../../src/tree/entries/attaching.ts";
+import { buildTree } from "../../src/tree/entries/root.ts";
+import type { FileNode, Node, OpenFile, OpenMode, Tree } from "../../src/tree/node.ts";
+import { AttachedVolumes } from "../../src/volume/attach.ts";
+import { SliceCache } from "../../src/volume/slice-cache.ts";
+import type { TestCluster } from "../support/cluster.ts";
+import type { Subject, SubjectFile, SubjectKind, SubjectOptions, SubjectStat } from "./subject.ts";
+
+/** The tree itself, called as a frontend calls it. */
+export const treeKind: SubjectKind = { name: "tree", cannotRun: null, start };
+
+function scope(): Scope {
+  return deadlineScope(realClock, 20_000);
+}
+
+async function start(cluster: TestCluster, options: SubjectOptions): Promise<Subject> {
+  const log = silentLogger;
+  const gateways = [parseAddress(cluster.address)];
+  const connection = connect({ gateways, objectCache: false, log });
+  const { client } = connection;
+  const volumes = new AttachedVolumes({
+    ports: {
+      store: client.store,
+      resolver: { resolve: (name, within) => resolveVdi(client, name, within) },
+      clock: realClock,
+      log,
+      cache: new SliceCache(),
+    },
+    locks: vdiLocks(client),
+    readOnly: options.readOnly,
+  });
+  const tree = buildTree({
+    facts: clusterFacts(client),
+    config: client,
+    pageCache: options.pageCache,
+    clock: realClock,
+    ...{ volumes, log },
+  });
+  const subject = new TreeSubject(tree, volumes, connection);
+  for (const name of options.attach) {
+    await attachNamed(volumes, new TextEncoder().encode(name), scope());
+  }
+  return subject;
+}
+
+class TreeSubject implements Subject {
+  readonly #tree: Tree;
+  readonly #volumes: AttachedVolumes;
+  readonly #connection: Connection;
+
+  constructor(tree: Tree, volumes: AttachedVolumes, connection: Connection) {
+    this.#tree = tree;
+    this.#volumes = volumes;
+    this.#connection = connection;
+  }
+
+  async list(path: string): Promise<string[]> {
+    const node = await this.#find(path);
+    if (node.kind === "file") throw new SheepfsError("not_directory", path);
+    const names: string[] = [];
+    for await (const { name, id, kind } of node.list(scope())) {
+      const child = await node.lookup(name, scope());
+      if (child?.id !== id || child.kind !== kind) throw new Error(`'${name}' is not as listed`);
+      names.push(name);
+    }
+    return names.sort();
+  }
+
+  async stat(path: string): Promise<SubjectStat> {
+    return await (await this.#find(path)).attr(scope());
+  }
+
+  async open(path: string, mode: OpenMode): Promise<SubjectFile> {
+    return new TreeFile(await (await this.#findFile(path)).open(mode, scope()), mode);
+  }
+
+  async setSize(path: string, bytes: number): Promise<void> {
+    const node = await this.#findFile(path);
+    if (node.setSize === undefined) throw new SheepfsError("not_supported", path);
+    await node.setSize(bytes, scope());
+  }
+
+  shows(thrown: unknown, code: ErrorCode): boolean {
+    return thrown instanceof SheepfsError && thrown.code === code;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#volumes.detachAll(scope());
+    await this.#connection[Symbol.asyncDispose]();
+  }
+
+  async #find(path: string): Promise<Node> {
+    let node: Node = this.#tree.root;
+    for (const name of path.split("/").filter((part) => part !== "")) {
+      if (node.kind === "file") throw new SheepfsError("not_directory", path);
+      const child: Node | null = await node.lookup(name, scope());
+      if (child === null) throw new SheepfsError("not_found", path);
+      node = child;
+    }
+    return node;
+  }
+
+  async #findFile(path: string): Promise<FileNode> {
+    const node = await this.#find(path);
+    if (node.kind === "dir") throw new SheepfsError("is_directory", path);
+    return node;
+  }
+}
+
+class TreeFile implements SubjectFile {
+  readonly #file: OpenFile;
+  readonly #mode: OpenMode;
+  #open = true;
+
+  constructor(file: OpenFile, mode: OpenMode) {
+    this.#file = file;
+    this.#mode = mode;
+  }
+
+  async read(offset: number, length: number): Promise<Uint8Array> {
+    const into = new Uint8Array(length);
+    return into.subarray(0, await this.#file.read(into, offset, scope()));
+  }
+
+  async write(offset: number, bytes: Uint8Array): Promise<number> {
+    // A frontend cuts what crosses the end of a volume; what begins behind it is refused.
+    const seekable = this.#file.submitWrite !== undefined;
+    const room = seekable ? this.#file.sizeBytes() - offset : bytes.length;
+    const taken = room > 0 ? bytes.subarray(0, room) : bytes;
+    return await this.#file.write(taken, offset, scope());
+  }
+
+  sync(): Promise<void> {
+    return this.#file.sync(scope());
+  }
+
+  async discard(offset: number, length: number): Promise<void> {
+    if (this.#file.discard === undefined) throw new SheepfsError("not_supported", "discard");
+    await this.#file.discard({ offset, length }, scope());
+  }
+
+  async close(): Promise<void> {
+    if (!this.#open) return;
+    this.#open = false;
+    try {
+      if (this.#mode !== "read") await this.#file.flush(scope());
+    } finally {
+      await this.#file.close();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
