@@ -42,6 +42,9 @@ export interface LinkEvents {
   /** Called once after a `write` that did not take everything. */
   writable(): void;
   flush(): void;
-  /** The last event. `why` is null when the peer ended the stream in order. */
-  close(why: SheepfsError | null): void;
+  /**
+   * The last event. `why` is null when the peer ended the stream in order; `refused` is true when
+   * the connection was refused: nobody listens there, so a sheep that did is gone.
+   */
+  close(why: SheepfsError | null, refused?: boolean): void;
 }

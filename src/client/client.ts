@@ -1,0 +1,170 @@
+import { type Address, formatAddress } from "../base/address.ts";
+import type { Clock } from "../base/clock.ts";
+import { SheepfsError } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
+import type { Logger } from "../base/log.ts";
+import type { Random } from "../base/random.ts";
+import { deadlineScope, type Scope, throwIfEnded } from "../base/scope.ts";
+import { clusterInfoNodesMax } from "../wire/cluster.ts";
+import {
+  clusterRequest,
+  NodeReplyHeader,
+  type SheepReply,
+  type SheepRequest,
+} from "../wire/header.ts";
+import { decodeNodes, NodeRecord } from "../wire/node.ts";
+import { opcodes } from "../wire/opcode.ts";
+import { callDedicated } from "./call-at.ts";
+import type { SheepCaller } from "./caller.ts";
+import { Dedicated } from "./dedicated.ts";
+import { type DispatchCounters, Dispatcher } from "./dispatcher.ts";
+import type { PoolPorts } from "./pool.ts";
+import type { ClusterIdentity } from "./sign.ts";
+import { dispatchCall, SheepStore } from "./store.ts";
+import type { Transport } from "./transport.ts";
+
+export interface SheepClientOptions {
+  /** One at least; the first that answers is used, the others when it no longer does. */
+  readonly gateways: readonly Address[];
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly objectCache: boolean;
+}
+
+export interface ClientStats extends Readonly<DispatchCounters> {
+  readonly gateway: string;
+  readonly connections: number;
+  /** Under way, waiting ones included. */
+  readonly requestsInflight: number;
+  readonly requestsWaiting: number;
+  /** Answered, and held until a lost copy is excluded. */
+  readonly requestsHeld: number;
+  readonly bytesInflight: number;
+}
+
+/**
+ * The client of a cluster: requests go through one of its sheep, the gateway, over a few
+ * connections that each carry many at a time. Nothing is sent before something is asked for.
+ */
+export class SheepClient implements SheepCaller, AsyncDisposable {
+  readonly store: SheepStore;
+  readonly #ports: PoolPorts;
+  readonly #dispatcher: Dispatcher;
+  /** Members of the cluster as last seen, to notice when one has left. */
+  #members: ReadonlySet<string> = new Set();
+
+  constructor(options: SheepClientOptions) {
+    this.#ports = options;
+    this.#dispatcher = new Dispatcher(options, options.gateways, (address) => this.#left(address));
+    this.store = new SheepStore(this.#dispatcher, options.objectCache);
+  }
+
+  /** The gateway in use, or the one that is tried first. */
+  get gateway(): Address {
+    return this.#dispatcher.pool.address;
+  }
+
+  get gateways(): readonly Address[] {
+    return this.#dispatcher.pool.addresses;
+  }
+
+  get objectCache(): boolean {
+    return this.store.objectCache;
+  }
+
+  set objectCache(enabled: boolean) {
+    this.store.objectCache = enabled;
+  }
+
+  /** Whether a sheep of another cluster may be used: only while nothing of this one is attached. */
+  set mayChangeCluster(mayChange: () => boolean) {
+    this.#dispatcher.pool.mayChangeCluster = mayChange;
+  }
+
+  call(request: SheepRequest, scope: Scope, expected: readonly number[] = []): Promise<SheepReply> {
+    checkSize(request);
+    const rule = opcodes[request.opcode].replay;
+    const options = { rule, expected, into: null, resolved: null };
+    return dispatchCall(this.#dispatcher, request, options, scope);
+  }
+
+  async callAt(
+    address: Address,
+    request: SheepRequest,
+    scope: Scope,
+    expected: readonly number[] = [],
+  ): Promise<SheepReply> {
+    checkSize(request);
+    return await callDedicated(this.#ports, address, { request, expected }, scope);
+  }
+
+  /**
+   * Uses other gateways from now on, if one of them answers and belongs to the cluster; else the
+   * old ones are kept. What is under way at the old gateway is answered by it, or replayed.
+   * @throws unavailable | version | invalid | corrupt naming the address
+   */
+  async moveTo(addresses: readonly Address[], scope: Scope): Promise<void> {
+    let refused: SheepfsError | null = null;
+    for (const [index, address] of addresses.entries()) {
+      throwIfEnded(scope, this.#ports.clock, `move to ${formatAddress(address)}`);
+      const found = await this.#visit(address, scope);
+      if (found instanceof SheepfsError) {
+        refused ??= found;
+        continue;
+      }
+      this.#dispatcher.pool.moveTo(addresses, index, found.identity);
+      return;
+    }
+    throw refused ?? new SheepfsError("invalid", "no sheep is named; write HOST:PORT");
+  }
+
+  stats(): ClientStats {
+    const { pool, counters } = this.#dispatcher;
+    return {
+      ...counters,
+      gateway: formatAddress(pool.address),
+      connections: pool.current?.connections ?? 0,
+      requestsInflight: this.#dispatcher.requestsInflight,
+      requestsWaiting: this.#dispatcher.waiting,
+      requestsHeld: this.#dispatcher.held,
+      bytesInflight: this.#dispatcher.bytesInflight,
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#dispatcher.destroy();
+  }
+
+  async #visit(
+    address: Address,
+    scope: Scope,
+  ): Promise<{ readonly identity: ClusterIdentity } | SheepfsError> {
+    using dedicated = new Dedicated(this.#ports, address);
+    const end = await dedicated.ready(scope);
+    if (end !== null) return end.why;
+    const { identity } = dedicated.connection;
+    return this.#dispatcher.pool.otherCluster(formatAddress(address), identity) ?? { identity };
+  }
+
+  /** Whether this sheep was a member when we last looked and is none now. */
+  async #left(address: Address): Promise<boolean> {
+    const bytes = clusterInfoNodesMax * NodeRecord.size;
+    const request = clusterRequest("getNodeList", {}, { receiveBytes: bytes });
+    const scope = deadlineScope(this.#ports.clock, limits.signTimeoutMs);
+    const { header, data } = await this.call(request, scope);
+    const count = header.getUint32(NodeReplyHeader.offsets.nodesCount, true);
+    const members = new Set(decodeNodes(data, count).map(formatAddress));
+    const before = this.#members;
+    this.#members = members;
+    const title = formatAddress(address);
+    return before.has(title) && !members.has(title);
+  }
+}
+
+function checkSize({ opcode, receiveBytes }: SheepRequest): void {
+  if (receiveBytes <= limits.replyBytesMax) return;
+  const text = `${opcode}: an answer of ${receiveBytes} bytes is more than we take`;
+  throw new SheepfsError("overload", text);
+}

@@ -1,0 +1,303 @@
+import { type Address, formatAddress } from "../base/address.ts";
+import { assert } from "../base/assert.ts";
+import type { Clock, Timer } from "../base/clock.ts";
+import { asSheepfsError, SheepfsError } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
+import { CancelScope } from "../base/scope.ts";
+import { ReplyHeader } from "../wire/header.ts";
+import { type CallReply, type CallSink, Flight } from "./flight.ts";
+import { FlightTable } from "./flight-table.ts";
+import { Framer, type ReplySink } from "./framer.ts";
+import { Sender } from "./sender.ts";
+import { type ClusterIdentity, readSign, signRequest } from "./sign.ts";
+import type { Link, LinkEvents, Transport } from "./transport.ts";
+
+export interface ConnectionOwner {
+  /** The sheep has answered as one; requests may be sent. */
+  connectionReady(connection: Connection): void;
+  /** The answer of a flight is there, its payload in place; the connection has forgotten it. */
+  answered(connection: Connection, flight: Flight): void;
+  /** The end; what was under way is still in the connection's table. */
+  connectionClosed(connection: Connection, why: SheepfsError, refused: boolean): void;
+}
+
+export interface ConnectionPorts {
+  readonly transport: Transport;
+  readonly clock: Clock;
+}
+
+export interface BufferSizes {
+  readonly receiveBytes: number;
+  readonly sendBytes: number;
+}
+
+const at = ReplyHeader.offsets;
+const forever = new CancelScope(Number.POSITIVE_INFINITY);
+const noData = new Uint8Array(0);
+
+/**
+ * One socket to a sheep: sends requests as they come, many under way, and hands over their answers
+ * in whatever order they arrive. An answer that does not fit its request closes the connection.
+ */
+export class Connection implements LinkEvents, ReplySink, CallSink {
+  readonly address: Address;
+  readonly expected: readonly number[] = [];
+  /** Which cluster the sheep said it belongs to, once ready. */
+  identity: ClusterIdentity = null;
+  /** The flight whose answer contradicted the protocol. */
+  culprit: Flight | null = null;
+  /** Payload bytes of requests under way. */
+  bytes = 0;
+  readonly #owner: ConnectionOwner;
+  readonly #clock: Clock;
+  readonly #link: Link;
+  readonly #sender: Sender;
+  readonly #framer: Framer;
+  readonly #table = new FlightTable();
+  readonly #sign = new Flight();
+  readonly #timer: Timer;
+  #state: "connecting" | "checking" | "ready" | "closed" = "connecting";
+  #flushAsked = false;
+  #blocked = false;
+  /** Something was received since the last look. */
+  #moved = false;
+  #quietSinceMs = 0;
+
+  constructor(
+    ports: ConnectionPorts,
+    address: Address,
+    owner: ConnectionOwner,
+    sizes: BufferSizes,
+  ) {
+    this.address = address;
+    this.#owner = owner;
+    this.#clock = ports.clock;
+    this.#sender = new Sender(sizes.sendBytes);
+    this.#framer = new Framer(this, sizes.receiveBytes);
+    this.#timer = ports.clock.after(limits.connectTimeoutMs, () => this.#tooLate());
+    this.#link = ports.transport.connect(address, this);
+  }
+
+  get ready(): boolean {
+    return this.#state === "ready";
+  }
+
+  get closed(): boolean {
+    return this.#state === "closed";
+  }
+
+  /** Requests under way, those included that nobody waits for. */
+  get requests(): number {
+    return this.#table.count;
+  }
+
+  /** Sends a request; its payload stays where it is until the answer. Needs `ready`. */
+  send(flight: Flight): void {
+    assert(this.#state === "ready", "requests are sent on a connection that is ready");
+    flight.state = "sent";
+    this.#send(flight);
+  }
+
+  /** Whether the sheep may have all of a flight's request. */
+  mayHave(flight: Flight): boolean {
+    return flight.streamEnd <= this.#sender.taken;
+  }
+
+  /** `visit` may not send. */
+  forEach(visit: (flight: Flight) => void): void {
+    this.#table.forEach(visit);
+  }
+
+  /**
+   * Called now and then: a connection that owes answers and is silent is asked for a sign of life,
+   * and closed when there is none. A slow request alone closes nothing: a sheep parks requests
+   * while it recovers, and answers others.
+   */
+  check(nowMs: number): void {
+    if (this.#state !== "ready") return;
+    if (this.#moved || this.#table.count === 0) {
+      this.#moved = false;
+      this.#quietSinceMs = nowMs;
+      return;
+    }
+    const quietMs = nowMs - this.#quietSinceMs;
+    if (quietMs >= limits.quietMs && this.#sign.state !== "sent") this.#askSign();
+    if (quietMs >= limits.quietMs + limits.signTimeoutMs) {
+      this.fail(new SheepfsError("unavailable", `the sheep at ${this.#where()} fell silent`));
+    }
+  }
+
+  /** Closes for a reason; what is under way is the owner's to take. */
+  fail(why: SheepfsError, refused = false): void {
+    if (this.#state === "closed") return;
+    this.#shut();
+    this.#owner.connectionClosed(this, why, refused);
+  }
+
+  /** Closes without a word. */
+  destroy(): void {
+    if (this.#state !== "closed") this.#shut();
+  }
+
+  open(): void {
+    this.#state = "checking";
+    this.#askSign();
+  }
+
+  readable(): void {
+    this.#moved = true;
+    if (this.#framer.pump(this.#link)) return;
+    this.close(null);
+  }
+
+  writable(): void {
+    this.#blocked = false;
+    this.flush();
+  }
+
+  flush(): void {
+    this.#flushAsked = false;
+    if (this.#blocked || this.#state === "closed" || !this.#sender.pending) return;
+    this.#blocked = !this.#sender.flush(this.#link);
+  }
+
+  close(why: SheepfsError | null, refused = false): void {
+    const ended = `the sheep at ${this.#where()} closed the connection`;
+    this.fail(why ?? new SheepfsError("unavailable", ended), refused);
+  }
+
+  replyBegins(view: DataView, place: number): Flight | null {
+    const flight = this.#table.get(view.getUint32(place + at.id, true));
+    if (flight === null) return this.#refuse(null, "answered a request that was not sent");
+    if (view.getUint8(place + at.opcode) !== flight.opcode) {
+      return this.#refuse(flight, "answered another operation than the one asked for");
+    }
+    if (!this.mayHave(flight)) return this.#refuse(flight, "answered before it was asked");
+    flight.result = view.getUint32(place + at.result, true);
+    flight.dataLength = view.getUint32(place + at.dataLength, true);
+    if (!lengthFits(flight)) {
+      const { dataLength, receiveBytes } = flight;
+      return this.#refuse(flight, `answered ${dataLength} bytes where ${receiveBytes} were asked`);
+    }
+    if (flight.call !== null) flight.keepHeader(view, place);
+    return flight;
+  }
+
+  replyWhole(flight: Flight, bytes: Uint8Array, place: number): void {
+    const { dataLength } = flight;
+    if (flight.result === 0 && flight.exact) {
+      const { target, object } = flight;
+      // Nobody waits for a detached one: its buffer is not ours any more.
+      if (target !== null && (object === null || !object.lend(bytes, place))) {
+        copyInto(bytes, place, flight, target);
+      }
+    } else if (flight.call !== null) {
+      // A Buffer's own slice would be a view of what the next reply overwrites.
+      flight.data = Uint8Array.prototype.slice.call(bytes, place, place + dataLength);
+    }
+    this.replyEnds(flight);
+  }
+
+  replyPlaced(flight: Flight): void {
+    if (flight.result === 0 && flight.exact) {
+      flight.into = flight.target;
+      flight.intoAt = flight.targetAt;
+      return;
+    }
+    flight.data = flight.call === null ? null : new Uint8Array(flight.dataLength);
+    flight.into = flight.data;
+    flight.intoAt = 0;
+  }
+
+  replyEnds(flight: Flight): void {
+    this.#table.remove(flight.id);
+    this.bytes -= flight.bytes;
+    flight.connection = null;
+    flight.into = null;
+    if (flight === this.#sign) this.#signed(flight);
+    else this.#owner.answered(this, flight);
+  }
+
+  /** A sign's answer is seen to in `replyEnds`. */
+  done(_error: SheepfsError | null, _reply: CallReply | null): void {}
+
+  resolved(): void {}
+
+  #send(flight: Flight): void {
+    flight.connection = this;
+    flight.id = this.#table.add(flight);
+    this.bytes += flight.bytes;
+    this.#sender.append(flight, flight.id);
+    if (this.#flushAsked || this.#blocked) return;
+    this.#flushAsked = true;
+    this.#link.flushSoon();
+  }
+
+  #askSign(): void {
+    const plan = {
+      request: signRequest,
+      rule: "idempotent",
+      into: null,
+      at: 0,
+      length: 0,
+    } as const;
+    this.#sign.reset();
+    this.#sign.beginCall(plan, this, forever);
+    this.#sign.state = "sent";
+    this.#send(this.#sign);
+  }
+
+  #signed(sign: Flight): void {
+    sign.state = "free";
+    if (this.#state !== "checking") return;
+    try {
+      this.identity = readSign(sign.result, sign.data ?? noData);
+    } catch (error) {
+      const { code, message } = asSheepfsError(error);
+      this.fail(new SheepfsError(code, `the sheep at ${this.#where()}: ${message}`));
+      return;
+    }
+    this.#timer.cancel();
+    this.#state = "ready";
+    this.#quietSinceMs = this.#clock.nowMs();
+    this.#owner.connectionReady(this);
+  }
+
+  #tooLate(): void {
+    const what = this.#state === "connecting" ? "cannot be reached" : "does not answer";
+    const within = `within ${limits.connectTimeoutMs / 1000} s`;
+    this.fail(new SheepfsError("unavailable", `the sheep at ${this.#where()} ${what} ${within}`));
+  }
+
+  #refuse(culprit: Flight | null, what: string): null {
+    this.culprit = culprit;
+    this.fail(new SheepfsError("corrupt", `the sheep at ${this.#where()} ${what}`));
+    return null;
+  }
+
+  #shut(): void {
+    this.#state = "closed";
+    this.#timer.cancel();
+    this.#link.destroy();
+    if (this.#sign.state === "sent") this.#table.remove(this.#sign.id);
+    this.#sign.state = "free";
+  }
+
+  #where(): string {
+    return formatAddress(this.address);
+  }
+}
+
+/** A success is exactly as long as asked; an error may come with as much as was offered or sent. */
+function lengthFits(flight: Flight): boolean {
+  const { dataLength, receiveBytes } = flight;
+  if (flight.result !== 0) return dataLength <= Math.max(receiveBytes, flight.bodyLength);
+  return flight.exact ? dataLength === receiveBytes : dataLength <= receiveBytes;
+}
+
+function copyInto(bytes: Uint8Array, place: number, flight: Flight, target: Uint8Array): void {
+  const { targetAt, dataLength } = flight;
+  // A Buffer copies between two arrays without a view of either.
+  if (bytes instanceof Buffer) bytes.copy(target, targetAt, place, place + dataLength);
+  else target.set(bytes.subarray(place, place + dataLength), targetAt);
+}

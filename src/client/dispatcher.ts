@@ -1,0 +1,442 @@
+import type { Address } from "../base/address.ts";
+import type { Timer } from "../base/clock.ts";
+import { SheepfsError } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
+import type { Scope } from "../base/scope.ts";
+import { resultError } from "../wire/result.ts";
+import type { Connection } from "./connection.ts";
+import { Exclusion, excludedAtMs } from "./exclusion.ts";
+import { type CallPlan, type CallSink, Flight } from "./flight.ts";
+import type { Gateway } from "./gateway.ts";
+import type { ObjectRequest } from "./object-request.ts";
+import { GatewayPool, type PoolOwner, type PoolPorts } from "./pool.ts";
+import { FlightQueue } from "./queue.ts";
+import { backoffMs, type Outcome, verdict } from "./replay.ts";
+
+const noData = new Uint8Array(0);
+
+/** What happened so far. */
+export interface DispatchCounters {
+  requests: number;
+  replays: number;
+  /** Results that were tried again. */
+  retries: number;
+  connectionsLost: number;
+  /** Requests that ended with inDoubt. */
+  inDoubt: number;
+}
+
+/**
+ * Takes every request of a client through its attempts: waiting, sent, sent again after a pause or
+ * a lost connection, held until lost copies are excluded. Each ends exactly once.
+ *
+ * What exceeds the limits of a connection or of the bytes in flight waits in order of coming. The
+ * queue is bounded by those who submit: a frontend has messagesInflightMax messages under way, each
+ * with piecesInflightMax pieces, and calls are few and sequential.
+ */
+export class Dispatcher implements PoolOwner {
+  readonly pool: GatewayPool;
+  readonly counters: DispatchCounters = {
+    requests: 0,
+    replays: 0,
+    retries: 0,
+    connectionsLost: 0,
+    inDoubt: 0,
+  };
+  readonly #ports: PoolPorts;
+  readonly #exclusion: Exclusion;
+  readonly #waiting = new FlightQueue();
+  readonly #paused = new Map<Flight, Timer>();
+  readonly #held = new Set<Flight>();
+  readonly #free: Flight[] = [];
+  /** Flights that have not ended, abandoned ones included, detached ones not. */
+  #count = 0;
+  #bytes = 0;
+  #sweepTimer: Timer | null = null;
+  #pumpTimer: Timer | null = null;
+  #nowMs = 0;
+  #closed = false;
+
+  constructor(
+    ports: PoolPorts,
+    addresses: readonly Address[],
+    left: (address: Address) => Promise<boolean>,
+  ) {
+    this.#ports = ports;
+    this.pool = new GatewayPool(ports, this, addresses);
+    this.#exclusion = new Exclusion({ ...ports, left });
+  }
+
+  get needsGateway(): boolean {
+    return this.#count > 0;
+  }
+
+  get waiting(): number {
+    return this.#waiting.count;
+  }
+
+  get held(): number {
+    return this.#held.size;
+  }
+
+  get bytesInflight(): number {
+    return this.#bytes;
+  }
+
+  get requestsInflight(): number {
+    return this.#count;
+  }
+
+  submitObject(request: ObjectRequest, flags: number): void {
+    const flight = this.#take();
+    flight.beginObject(request, flags);
+    this.#begin(flight);
+  }
+
+  submitCall(plan: CallPlan, sink: CallSink, scope: Scope): void {
+    const flight = this.#take();
+    flight.beginCall(plan, sink, scope);
+    this.#begin(flight);
+  }
+
+  /** Ends everything; nothing is sent any more. */
+  destroy(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#sweepTimer?.cancel();
+    this.#pumpTimer?.cancel();
+    this.#exclusion.destroy();
+    const flights: Flight[] = [...this.#paused.keys(), ...this.#held];
+    for (const timer of this.#paused.values()) timer.cancel();
+    flights.push(...this.#waiting.remove(() => true));
+    this.pool.forEachGateway((gateway) =>
+      gateway.forEachConnection((connection) =>
+        connection.forEach((flight) => {
+          if (flight.state !== "detached") flights.push(flight);
+        }),
+      ),
+    );
+    this.pool.destroy();
+    for (const flight of flights) {
+      if (flight.abandoned) continue;
+      const sent = flight.state === "sent" || flight.suspects !== null;
+      const inDoubt = sent && (flight.changes || flight.rule === "once");
+      const text = "the client of the cluster was closed";
+      const error = new SheepfsError("cancelled", text, { inDoubt });
+      flight.object?.done(error);
+      flight.call?.done(error, null);
+    }
+  }
+
+  gatewayReady(): void {
+    this.#pump();
+  }
+
+  noGateway(why: SheepfsError, hopeless: boolean): void {
+    if (!hopeless) return;
+    const gone = this.#waiting.remove((flight) => flight.suspects === null);
+    for (const flight of gone) this.#finish(flight, unusable(why));
+  }
+
+  answered(flight: Flight, gateway: Gateway): void {
+    if (flight.state === "detached") {
+      this.#recycle(flight);
+    } else if (flight.result === 0) {
+      this.pool.worked();
+      this.#conclude(flight, null);
+    } else {
+      this.#refused(flight, gateway);
+    }
+    if (this.#waiting.first !== null) this.#pump();
+  }
+
+  connectionLost(connection: Connection, why: SheepfsError): void {
+    this.counters.connectionsLost += 1;
+    connection.forEach((flight) => {
+      flight.connection = null;
+      if (flight.state === "detached") this.#recycle(flight);
+      else this.#lost(flight, connection, why);
+    });
+    // After the other connections have had their say: when one is gone they often all are.
+    this.#pumpTimer ??= this.#ports.clock.after(0, () => {
+      this.#pumpTimer = null;
+      this.#pump();
+    });
+  }
+
+  #take(): Flight {
+    return this.#free.pop() ?? new Flight();
+  }
+
+  #begin(flight: Flight): void {
+    this.#armSweep();
+    this.#count += 1;
+    this.counters.requests += 1;
+    flight.deadlineMs = Math.min(flight.scope.deadlineMs, this.#nowMs + limits.operationTimeoutMs);
+    const ended = this.#closed || flight.scope.cancelled || flight.deadlineMs <= this.#nowMs;
+    if (!ended && this.#waiting.first === null && this.#send(flight)) return;
+    this.#wait(flight);
+    if (ended) this.#ports.clock.after(0, () => this.#sweep());
+    else this.pool.ensure();
+  }
+
+  #wait(flight: Flight): void {
+    flight.state = "waiting";
+    this.#waiting.push(flight);
+  }
+
+  #pump(): void {
+    for (let flight = this.#waiting.first; flight !== null; flight = this.#waiting.first) {
+      if (!this.#fits(flight)) break;
+      const connection = this.pool.pick();
+      if (connection === null) break;
+      this.#waiting.shift();
+      this.#sendOn(connection, flight);
+    }
+    if (this.#waiting.first !== null) this.pool.ensure();
+  }
+
+  #send(flight: Flight): boolean {
+    if (!this.#fits(flight)) return false;
+    const connection = this.pool.pick();
+    if (connection === null) return false;
+    this.#sendOn(connection, flight);
+    return true;
+  }
+
+  #fits(flight: Flight): boolean {
+    const { bytes } = flight;
+    return flight.charged || this.#bytes === 0 || this.#bytes + bytes <= limits.inflightBytesMax;
+  }
+
+  #sendOn(connection: Connection, flight: Flight): void {
+    if (!flight.charged) {
+      flight.charged = true;
+      this.#bytes += flight.bytes;
+    }
+    connection.send(flight);
+  }
+
+  #uncharge(flight: Flight): void {
+    if (!flight.charged) return;
+    flight.charged = false;
+    this.#bytes -= flight.bytes;
+  }
+
+  /** The answer is a result other than success. */
+  #refused(flight: Flight, gateway: Gateway): void {
+    const { result } = flight;
+    if (flight.call?.expected.includes(result) === true) {
+      this.#conclude(flight, null);
+      return;
+    }
+    switch (verdict(flight.rule, { at: "answered", result })) {
+      case "again":
+        this.#pause(flight);
+        return;
+      case "elsewhere":
+        this.pool.leave(gateway);
+        this.#pause(flight);
+        return;
+      case "in_doubt": {
+        const { code, message } = resultError(result);
+        this.#finish(flight, new SheepfsError(code, message, { inDoubt: true }));
+        return;
+      }
+      default:
+        this.#conclude(flight, resultError(result));
+    }
+  }
+
+  #pause(flight: Flight): void {
+    this.counters.retries += 1;
+    const delayMs = backoffMs(flight.attempts, this.#ports.random);
+    flight.attempts += 1;
+    flight.state = "paused";
+    const timer = this.#ports.clock.after(delayMs, () => {
+      this.#paused.delete(flight);
+      this.#wait(flight);
+      this.#pump();
+    });
+    this.#paused.set(flight, timer);
+  }
+
+  #lost(flight: Flight, connection: Connection, why: SheepfsError): void {
+    const sent = connection.mayHave(flight);
+    if (connection.culprit === flight) flight.corruptReplies += 1;
+    const outcome: Outcome = { at: "lost", sent, corruptReplies: flight.corruptReplies };
+    if (sent && flight.changes && flight.rule !== "once") {
+      flight.suspects ??= [];
+      const suspect = this.#exclusion.lost(connection.address);
+      if (!flight.suspects.includes(suspect)) flight.suspects.push(suspect);
+    }
+    switch (verdict(flight.rule, outcome)) {
+      case "replay":
+        this.counters.replays += 1;
+        this.#wait(flight);
+        return;
+      case "in_doubt":
+        this.counters.inDoubt += 1;
+        this.#finish(flight, new SheepfsError(why.code, why.message, { inDoubt: true }));
+        return;
+      default:
+        this.#conclude(flight, why);
+    }
+  }
+
+  /** An attempt decided it; what remains is to exclude that an earlier one still lands. */
+  #conclude(flight: Flight, error: SheepfsError | null): void {
+    if (flight.suspects === null) {
+      this.#finish(flight, error);
+      return;
+    }
+    flight.state = "held";
+    flight.error = error;
+    flight.answeredAtMs = this.#ports.clock.nowMs();
+    this.#held.add(flight);
+  }
+
+  /** The end of a flight that no connection knows. */
+  #finish(flight: Flight, error: SheepfsError | null): void {
+    const { object, call, abandoned } = flight;
+    let reply = null;
+    if (call !== null && flight.replyHeader !== null && !abandoned && error === null) {
+      const { replyHeader: header, result, data } = flight;
+      reply = { header, result, data: data ?? noData };
+    }
+    this.#uncharge(flight);
+    this.#count -= 1;
+    this.#recycle(flight);
+    if (abandoned) {
+      object?.resolved();
+      call?.resolved();
+    } else if (object !== null) {
+      object.done(error);
+    } else {
+      call?.done(error, reply);
+    }
+  }
+
+  #recycle(flight: Flight): void {
+    flight.reset();
+    if (this.#free.length < limits.pooledRequestsMax) this.#free.push(flight);
+  }
+
+  #armSweep(): void {
+    if (this.#sweepTimer !== null || this.#closed) return;
+    this.#nowMs = this.#ports.clock.nowMs();
+    this.#sweepTimer = this.#ports.clock.after(limits.requestSweepMs, () => {
+      this.#sweepTimer = null;
+      this.#sweep();
+      if (this.#count > 0 || this.pool.busy) this.#armSweep();
+    });
+  }
+
+  /** Looks at every flight for its deadline, its cancellation and the end of its being held. */
+  #sweep(): void {
+    this.#nowMs = this.#ports.clock.nowMs();
+    const over = this.#waiting.remove((flight) => this.#isOver(flight) && flight.suspects === null);
+    for (const flight of over) this.#finish(flight, this.#endOf(flight, false));
+    for (let flight = this.#waiting.first; flight !== null; flight = flight.next) {
+      if (this.#isOver(flight)) this.#abandon(flight);
+    }
+    for (const [flight, timer] of [...this.#paused]) {
+      if (!this.#isOver(flight)) continue;
+      if (flight.suspects !== null) {
+        this.#abandon(flight);
+        continue;
+      }
+      timer.cancel();
+      this.#paused.delete(flight);
+      this.#finish(flight, this.#endOf(flight, false));
+    }
+    for (const flight of [...this.#held]) this.#sweepHeld(flight);
+    this.pool.forEachGateway((gateway) => gateway.forEachConnection((one) => this.#sweepSent(one)));
+    this.pool.check(this.#nowMs);
+  }
+
+  #sweepHeld(flight: Flight): void {
+    const atMs = excludedAtMs(flight.suspects ?? [], flight.answeredAtMs);
+    if (atMs !== null && this.#nowMs >= atMs) {
+      this.#held.delete(flight);
+      this.#finish(flight, flight.error);
+    } else if (this.#isOver(flight)) {
+      this.#abandon(flight);
+    }
+  }
+
+  #sweepSent(connection: Connection): void {
+    let detached = 0;
+    let oldestMs = Number.POSITIVE_INFINITY;
+    connection.forEach((flight) => {
+      if (flight.state === "sent" && this.#isOver(flight)) this.#give(flight);
+      if (flight.state !== "detached") return;
+      detached += 1;
+      oldestMs = Math.min(oldestMs, flight.deadlineMs);
+    });
+    if (detached === 0 || this.#nowMs < oldestMs + limits.requestTimeoutMs) return;
+    // They hold slots for answers that may never come.
+    if (detached === connection.requests || detached * 2 >= limits.connectionRequestsMax) {
+      connection.fail(new SheepfsError("unavailable", "requests were never answered"));
+    }
+  }
+
+  /** Stops waiting for the answer of a flight that was sent. */
+  #give(flight: Flight): void {
+    if (flight.changes && flight.rule !== "once") {
+      this.#abandon(flight);
+      return;
+    }
+    const error = this.#endOf(flight, flight.rule === "once");
+    const { object, call } = flight;
+    this.#uncharge(flight);
+    this.#count -= 1;
+    flight.detach();
+    flight.deadlineMs = this.#nowMs;
+    object?.done(error);
+    call?.done(error, null);
+  }
+
+  /** Tells that a write is in doubt; it goes on by itself until it can no longer land. */
+  #abandon(flight: Flight): void {
+    if (flight.abandoned) return;
+    const error = this.#endOf(flight, true);
+    flight.keepBody();
+    flight.abandoned = true;
+    flight.deadlineMs = Number.POSITIVE_INFINITY;
+    flight.object?.done(error);
+    flight.call?.done(error, null);
+  }
+
+  #isOver(flight: Flight): boolean {
+    if (flight.abandoned) return false;
+    return this.#closed || flight.scope.cancelled || this.#nowMs >= flight.deadlineMs;
+  }
+
+  /** Why a flight ends that has no answer. */
+  #endOf(flight: Flight, inDoubt: boolean): SheepfsError {
+    if (inDoubt) this.counters.inDoubt += 1;
+    const options = { inDoubt };
+    if (flight.scope.cancelled || this.#closed) {
+      return new SheepfsError("cancelled", "interrupted", options);
+    }
+    if (flight.state === "paused" || (flight.state === "waiting" && flight.result !== 0)) {
+      const { code, message } = resultError(flight.result);
+      return new SheepfsError(code, message, options);
+    }
+    const { pool } = this;
+    if (flight.state === "waiting" && !pool.ready) {
+      const why = pool.lastWhy?.message ?? `no sheep answered at ${pool.titles}`;
+      return new SheepfsError("unavailable", why, options);
+    }
+    const where = flight.connection?.address ?? pool.address;
+    const text = `the sheep at ${where.host}:${where.port} did not answer in time`;
+    return new SheepfsError("timed_out", text, options);
+  }
+}
+
+/** What a request ends with that no gateway can take. */
+function unusable(why: SheepfsError): SheepfsError {
+  if (why.code !== "invalid") return why;
+  return new SheepfsError("unavailable", why.message, { cause: why });
+}

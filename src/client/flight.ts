@@ -1,0 +1,194 @@
+import type { SheepfsError } from "../base/errors.ts";
+import { CancelScope, type Scope } from "../base/scope.ts";
+import { headerBytes, type SheepRequest } from "../wire/header.ts";
+import { opcodes, type ReplayRule } from "../wire/opcode.ts";
+import type { Connection } from "./connection.ts";
+import type { Suspect } from "./exclusion.ts";
+import type { ObjectRequest } from "./object-request.ts";
+
+/** Who asked for a request that is not on a data object. */
+export interface CallSink {
+  /** Results other than success that are answers. */
+  readonly expected: readonly number[];
+  done(error: SheepfsError | null, reply: CallReply | null): void;
+  /** After `done` with an error that is `inDoubt`. */
+  resolved(): void;
+}
+
+export interface CallReply {
+  /** 48 bytes. */
+  readonly header: DataView;
+  readonly result: number;
+  /** The payload; empty when it went into the caller's own buffer. */
+  readonly data: Uint8Array;
+}
+
+/** A call, before it is a flight. */
+export interface CallPlan {
+  readonly request: SheepRequest;
+  readonly rule: ReplayRule;
+  /** Where the payload of an exact answer goes; null for an answer of its own length. */
+  readonly into: Uint8Array | null;
+  readonly at: number;
+  readonly length: number;
+}
+
+const objectOpcode = {
+  read: opcodes.readObject.code,
+  write: opcodes.writeObject.code,
+  create: opcodes.createAndWriteObject.code,
+  cow: opcodes.createAndWriteObject.code,
+} as const;
+
+/** Opcodes that change an object: a copy of them that lands late would undo what came after. */
+const changing: ReadonlySet<number> = new Set([
+  opcodes.writeObject.code,
+  opcodes.createAndWriteObject.code,
+  opcodes.removeObject.code,
+  opcodes.discardObject.code,
+]);
+
+const endless = new CancelScope(Number.POSITIVE_INFINITY);
+
+/** Where a flight is. `detached`: nobody waits for it, but its connection owes an answer. */
+export type FlightState = "free" | "waiting" | "paused" | "sent" | "held" | "detached";
+
+/**
+ * One request under way, through all its attempts. Reused; its fields are set by who holds it: the
+ * dispatcher, and while it is sent the connection.
+ */
+export class Flight {
+  state: FlightState = "free";
+  /** Exactly one of the two is set, none when detached. */
+  object: ObjectRequest | null = null;
+  call: CallSink | null = null;
+  /** Of a call: 48 bytes without the id. */
+  header: Uint8Array | null = null;
+  opcode = 0;
+  /** Further flags of an object request. */
+  flags = 0;
+  rule: ReplayRule = "idempotent";
+  changes = false;
+  scope: Scope = endless;
+  deadlineMs = 0;
+  body: Uint8Array | null = null;
+  bodyAt = 0;
+  bodyLength = 0;
+  /** The submitter's buffer that an exact answer goes into. */
+  target: Uint8Array | null = null;
+  targetAt = 0;
+  /** Bytes that the answer must have (`exact`) or may have. */
+  receiveBytes = 0;
+  exact = false;
+
+  connection: Connection | null = null;
+  id = 0;
+  /** Where its last byte lies in what its connection sends. */
+  streamEnd = 0;
+  result = 0;
+  dataLength = 0;
+  replyHeader: DataView | null = null;
+  /** Where a long payload is being placed; null drops it. */
+  into: Uint8Array | null = null;
+  intoAt = 0;
+  /** The payload of an answer that is not exact. */
+  data: Uint8Array | null = null;
+
+  /** Its payload counts as in flight. */
+  charged = false;
+  attempts = 0;
+  corruptReplies = 0;
+  /** Lost copies of it that might still be executed. */
+  suspects: Suspect[] | null = null;
+  /** What it ends with when it is held. */
+  error: SheepfsError | null = null;
+  answeredAtMs = 0;
+  /** `done` was called with inDoubt, `resolved` is due. */
+  abandoned = false;
+  next: Flight | null = null;
+
+  get bytes(): number {
+    return this.bodyLength + this.receiveBytes;
+  }
+
+  beginObject(request: ObjectRequest, flags: number): void {
+    const reads = request.kind === "read";
+    this.object = request;
+    this.opcode = objectOpcode[request.kind];
+    this.flags = flags;
+    this.rule = "idempotent";
+    this.changes = !reads;
+    this.scope = request.scope;
+    this.body = reads ? null : request.buffer;
+    this.bodyAt = reads ? 0 : request.at;
+    this.bodyLength = reads ? 0 : request.length;
+    this.target = reads ? request.buffer : null;
+    this.targetAt = reads ? request.at : 0;
+    this.receiveBytes = reads ? request.length : 0;
+    this.exact = true;
+  }
+
+  beginCall(plan: CallPlan, sink: CallSink, scope: Scope): void {
+    const { request } = plan;
+    this.call = sink;
+    this.header = request.header;
+    this.opcode = opcodes[request.opcode].code;
+    this.flags = 0;
+    this.rule = plan.rule;
+    this.changes = changing.has(this.opcode);
+    this.scope = scope;
+    this.body = request.data;
+    this.bodyAt = 0;
+    this.bodyLength = request.data?.length ?? 0;
+    this.target = plan.into;
+    this.targetAt = plan.at;
+    this.receiveBytes = plan.into === null ? request.receiveBytes : plan.length;
+    this.exact = plan.into !== null;
+  }
+
+  /** Keeps what is to be sent, since the buffer goes back to its owner. */
+  keepBody(): void {
+    if (this.body === null || this.bodyLength === 0) return;
+    this.body = this.body.slice(this.bodyAt, this.bodyAt + this.bodyLength);
+    this.bodyAt = 0;
+  }
+
+  /** Nobody waits any more: a late answer is thrown away. */
+  detach(): void {
+    this.keepBody();
+    this.state = "detached";
+    this.object = null;
+    this.call = null;
+    this.target = null;
+    this.into = null;
+    this.scope = endless;
+  }
+
+  /** Takes a copy of the reply's header, for a call. */
+  keepHeader(view: DataView, at: number): void {
+    const start = view.byteOffset + at;
+    this.replyHeader = new DataView(view.buffer.slice(start, start + headerBytes));
+  }
+
+  reset(): void {
+    this.state = "free";
+    this.object = null;
+    this.call = null;
+    this.header = null;
+    this.scope = endless;
+    this.body = null;
+    this.target = null;
+    this.into = null;
+    this.data = null;
+    this.connection = null;
+    this.replyHeader = null;
+    this.charged = false;
+    this.attempts = 0;
+    this.corruptReplies = 0;
+    this.suspects = null;
+    this.error = null;
+    this.abandoned = false;
+    this.result = 0;
+    this.next = null;
+  }
+}

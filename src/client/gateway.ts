@@ -1,0 +1,142 @@
+import { type Address, formatAddress } from "../base/address.ts";
+import type { SheepfsError } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
+import { Connection, type ConnectionOwner, type ConnectionPorts } from "./connection.ts";
+import type { Flight } from "./flight.ts";
+import type { ClusterIdentity } from "./sign.ts";
+
+export interface GatewayOwner {
+  /** The sheep can be used: the first time, and with each further connection. */
+  gatewayReady(gateway: Gateway): void;
+  /** @returns why a sheep of this cluster may not be used, or null */
+  refuses(gateway: Gateway, identity: ClusterIdentity): SheepfsError | null;
+  answered(flight: Flight, gateway: Gateway): void;
+  /** What was under way on a connection that has closed is the owner's now. */
+  connectionLost(connection: Connection, why: SheepfsError): void;
+  /** No connection is left. */
+  gatewayDown(gateway: Gateway, why: SheepfsError): void;
+}
+
+/** What one request weighs beside its payload when connections are compared. */
+const requestWeightBytes = 16 * 1024;
+const sizes = { receiveBytes: limits.receiveBufferBytes, sendBytes: limits.sendBufferBytes };
+
+/** The connections to one sheep, from the first attempt until the last of them is gone. */
+export class Gateway implements ConnectionOwner {
+  readonly address: Address;
+  /** FLUSH_VDI was answered with: nothing to flush, do not ask again. */
+  flushFree = false;
+  /** Took requests once. */
+  wasReady = false;
+  readonly #ports: ConnectionPorts;
+  readonly #owner: GatewayOwner;
+  readonly #connections: Connection[] = [];
+  #openNotBeforeMs = 0;
+  #first = 0;
+  #ended = false;
+
+  constructor(ports: ConnectionPorts, address: Address, owner: GatewayOwner) {
+    this.#ports = ports;
+    this.address = address;
+    this.#owner = owner;
+  }
+
+  get connections(): number {
+    return this.#connections.length;
+  }
+
+  get ready(): boolean {
+    return this.#connections.some((connection) => connection.ready);
+  }
+
+  /** Requests under way, those included that nobody waits for. */
+  get requests(): number {
+    let count = 0;
+    for (const connection of this.#connections) count += connection.requests;
+    return count;
+  }
+
+  get title(): string {
+    return formatAddress(this.address);
+  }
+
+  open(): void {
+    this.#connections.push(new Connection(this.#ports, this.address, this, sizes));
+  }
+
+  /**
+   * The connection with the least under way that can take one more, or null. Opens a further one
+   * when all have something to do.
+   */
+  pick(): Connection | null {
+    const count = this.#connections.length;
+    let best: Connection | null = null;
+    let bestLoad = Number.POSITIVE_INFINITY;
+    for (let step = 0; step < count; step += 1) {
+      const connection = this.#connections[(this.#first + step) % count];
+      if (connection === undefined || !connection.ready) continue;
+      if (connection.requests >= limits.connectionRequestsMax) continue;
+      const load = connection.bytes + connection.requests * requestWeightBytes;
+      if (load < bestLoad) {
+        best = connection;
+        bestLoad = load;
+      }
+    }
+    // Among equals another one each time.
+    this.#first = (this.#first + 1) % Math.max(1, count);
+    if (bestLoad > 0 && count < limits.connectionsPerGateway) this.#openFurther();
+    return best;
+  }
+
+  check(nowMs: number): void {
+    for (const connection of [...this.#connections]) connection.check(nowMs);
+  }
+
+  forEach(visit: (flight: Flight) => void): void {
+    for (const connection of [...this.#connections]) connection.forEach(visit);
+  }
+
+  forEachConnection(visit: (connection: Connection) => void): void {
+    for (const connection of [...this.#connections]) visit(connection);
+  }
+
+  /** Closes what is left; flights under way go to the owner, and then it is down. */
+  fail(why: SheepfsError): void {
+    for (const connection of [...this.#connections]) connection.fail(why);
+  }
+
+  destroy(): void {
+    this.#ended = true;
+    for (const connection of this.#connections.splice(0)) connection.destroy();
+  }
+
+  connectionReady(connection: Connection): void {
+    const refused = this.#owner.refuses(this, connection.identity);
+    if (refused !== null) {
+      this.fail(refused);
+      return;
+    }
+    this.wasReady = true;
+    this.#owner.gatewayReady(this);
+  }
+
+  answered(_connection: Connection, flight: Flight): void {
+    this.#owner.answered(flight, this);
+  }
+
+  connectionClosed(connection: Connection, why: SheepfsError): void {
+    const place = this.#connections.indexOf(connection);
+    if (place >= 0) this.#connections.splice(place, 1);
+    this.#openNotBeforeMs = this.#ports.clock.nowMs() + limits.backoffLongestMs;
+    this.#owner.connectionLost(connection, why);
+    if (this.#ended || this.#connections.length > 0) return;
+    this.#ended = true;
+    this.#owner.gatewayDown(this, why);
+  }
+
+  #openFurther(): void {
+    // One at a time, and not at once after one was lost.
+    if (!this.wasReady || this.#connections.some((connection) => !connection.ready)) return;
+    if (this.#ports.clock.nowMs() >= this.#openNotBeforeMs) this.open();
+  }
+}

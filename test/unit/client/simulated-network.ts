@@ -1,0 +1,236 @@
+import { type Address, formatAddress } from "../../../src/base/address.ts";
+import { SheepfsError } from "../../../src/base/errors.ts";
+import type { Random } from "../../../src/base/random.ts";
+import type { Link, LinkEvents, Transport } from "../../../src/client/transport.ts";
+import type { SimulatedClock } from "./simulated-clock.ts";
+
+/** The other end of a link. */
+export interface Peer {
+  accept(link: SimulatedLink): void;
+}
+
+/** How bytes travel; may be changed while they do. */
+export interface Weather {
+  /** Longest time of a piece on its way. */
+  latencyMs: number;
+  /** Bytes arrive in pieces of at most so many. */
+  cutBytes: number;
+  /** A link takes at most so many bytes at once. */
+  takeBytes: number;
+}
+
+/** A network in memory: every cut, delay and order comes from the seed. */
+export class SimulatedNetwork implements Transport {
+  readonly clock: SimulatedClock;
+  readonly random: Random;
+  readonly weather: Weather = { latencyMs: 1, cutBytes: 1 << 20, takeBytes: 1 << 20 };
+  /** Links ever made. */
+  readonly links: SimulatedLink[] = [];
+  readonly #peers = new Map<string, Peer>();
+
+  constructor(clock: SimulatedClock, random: Random) {
+    this.clock = clock;
+    this.random = random;
+  }
+
+  listen(at: Address, peer: Peer | null): void {
+    if (peer === null) this.#peers.delete(formatAddress(at));
+    else this.#peers.set(formatAddress(at), peer);
+  }
+
+  connect(to: Address, events: LinkEvents): Link {
+    const link = new SimulatedLink(this, to, events);
+    this.links.push(link);
+    this.clock.after(this.delay(), () => {
+      const peer = this.#peers.get(formatAddress(to));
+      if (peer === undefined) link.refuse();
+      else link.established(peer);
+    });
+    return link;
+  }
+
+  delay(): number {
+    return (this.random.below(1_000) / 1_000) * this.weather.latencyMs;
+  }
+
+  cut(length: number, most: number): number {
+    return most >= length ? length : 1 + this.random.below(Math.max(1, most));
+  }
+}
+
+/** One connection, seen from both ends. */
+export class SimulatedLink implements Link {
+  readonly to: Address;
+  /** Set by the peer: bytes in order, and the end. */
+  onBytes: (bytes: Uint8Array) => void = () => {};
+  onEnd: () => void = () => {};
+  /** Nothing travels in either direction any more, and nobody is told. */
+  severed = false;
+  readonly #network: SimulatedNetwork;
+  readonly #events: LinkEvents;
+  #at: "connecting" | "open" | "ended" = "connecting";
+  #inbox: Uint8Array[] = [];
+  #toPeer: Uint8Array[] = [];
+  #toClient: Uint8Array[] = [];
+  #moving = { toPeer: false, toClient: false };
+  #blocked = false;
+  #flushAsked = false;
+  #readableDue = false;
+  #ending: SheepfsError | null | undefined;
+
+  constructor(network: SimulatedNetwork, to: Address, events: LinkEvents) {
+    this.#network = network;
+    this.to = to;
+    this.#events = events;
+  }
+
+  get ended(): boolean {
+    return this.#at === "ended";
+  }
+
+  refuse(): void {
+    if (this.#at === "ended") return;
+    this.#at = "ended";
+    const text = `connection refused: no sheep listens at ${formatAddress(this.to)}`;
+    this.#events.close(new SheepfsError("unavailable", text), true);
+  }
+
+  established(peer: Peer): void {
+    if (this.#at === "ended") return;
+    this.#at = "open";
+    peer.accept(this);
+    this.#events.open();
+  }
+
+  /** The peer sends. */
+  answer(bytes: Uint8Array): void {
+    if (this.#at !== "open" || this.severed) return;
+    this.#toClient.push(bytes.slice());
+    this.#moveToClient();
+  }
+
+  /** The peer ends the connection; what it sent before still arrives, or not when it is `abrupt`. */
+  end(abrupt: boolean): void {
+    if (this.#at !== "open") return;
+    this.#ending = abrupt ? new SheepfsError("unavailable", "the connection was reset") : null;
+    if (abrupt) this.#toClient = [];
+    if (this.#toClient.length === 0) this.#endSoon();
+  }
+
+  read(into: Uint8Array, at: number, length: number): number {
+    if (at + length > into.length) throw new Error("a read beyond the buffer");
+    const [first] = this.#inbox;
+    if (first === undefined) return 0;
+    const count = Math.min(length, first.length);
+    into.set(first.subarray(0, count), at);
+    if (count === first.length) this.#inbox.shift();
+    else this.#inbox[0] = first.subarray(count);
+    return count;
+  }
+
+  write(
+    head: Uint8Array,
+    headAt: number,
+    headLength: number,
+    body: Uint8Array | null,
+    bodyAt: number,
+    bodyLength: number,
+  ): number {
+    if (this.#at !== "open") return 0;
+    const total = headLength + bodyLength;
+    const taken = this.#blocked ? 0 : this.#network.cut(total, this.#network.weather.takeBytes);
+    const bytes = new Uint8Array(taken);
+    const fromHead = Math.min(taken, headLength);
+    bytes.set(head.subarray(headAt, headAt + fromHead));
+    if (body !== null) bytes.set(body.subarray(bodyAt, bodyAt + taken - fromHead), fromHead);
+    if (taken > 0 && !this.severed) {
+      this.#toPeer.push(bytes);
+      this.#moveToPeer();
+    }
+    if (taken < total && !this.#blocked) {
+      this.#blocked = true;
+      this.#network.clock.after(this.#network.delay(), () => {
+        this.#blocked = false;
+        if (this.#at === "open") this.#events.writable();
+      });
+    }
+    return taken;
+  }
+
+  flushSoon(): void {
+    if (this.#flushAsked) return;
+    this.#flushAsked = true;
+    this.#network.clock.after(0, () => {
+      this.#flushAsked = false;
+      if (this.#at === "open") this.#events.flush();
+    });
+  }
+
+  pause(): void {}
+
+  resume(): void {}
+
+  destroy(): void {
+    if (this.#at === "ended") return;
+    this.#at = "ended";
+    this.#inbox = [];
+    // What was taken still travels; then the peer learns of the end.
+    if (this.#toPeer.length === 0) this.onEnd();
+  }
+
+  #moveToPeer(): void {
+    if (this.#moving.toPeer) return;
+    this.#moving.toPeer = true;
+    this.#network.clock.after(this.#network.delay(), () => {
+      this.#moving.toPeer = false;
+      const bytes = this.#takePiece(this.#toPeer);
+      if (bytes !== null && !this.severed) this.onBytes(bytes);
+      if (this.#toPeer.length > 0) this.#moveToPeer();
+      else if (this.#at === "ended") this.onEnd();
+    });
+  }
+
+  #moveToClient(): void {
+    if (this.#moving.toClient) return;
+    this.#moving.toClient = true;
+    this.#network.clock.after(this.#network.delay(), () => {
+      this.#moving.toClient = false;
+      if (this.#at !== "open") return;
+      const bytes = this.#takePiece(this.#toClient);
+      if (bytes !== null) {
+        this.#inbox.push(bytes);
+        this.#readableSoon();
+      }
+      if (this.#toClient.length > 0) this.#moveToClient();
+      else if (this.#ending !== undefined) this.#endSoon();
+    });
+  }
+
+  #readableSoon(): void {
+    if (this.#readableDue) return;
+    this.#readableDue = true;
+    this.#network.clock.after(0, () => {
+      this.#readableDue = false;
+      if (this.#at !== "open") return;
+      this.#events.readable();
+      if (this.#at === "open" && this.#inbox.length > 0) this.#readableSoon();
+    });
+  }
+
+  #endSoon(): void {
+    this.#network.clock.after(this.#network.delay(), () => {
+      if (this.#at !== "open") return;
+      this.#at = "ended";
+      this.#events.close(this.#ending ?? null);
+    });
+  }
+
+  #takePiece(queue: Uint8Array[]): Uint8Array | null {
+    const [first] = queue;
+    if (first === undefined) return null;
+    const length = this.#network.cut(first.length, this.#network.weather.cutBytes);
+    if (length === first.length) queue.shift();
+    else queue[0] = first.subarray(length);
+    return first.subarray(0, length);
+  }
+}

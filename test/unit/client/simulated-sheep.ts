@@ -1,0 +1,229 @@
+import type { Address } from "../../../src/base/address.ts";
+import { EpochLogEntry } from "../../../src/wire/cluster.ts";
+import { headerBytes, ObjectRequestHeader, ReplyHeader } from "../../../src/wire/header.ts";
+import { opcodes, requestFlag } from "../../../src/wire/opcode.ts";
+import { results } from "../../../src/wire/result.ts";
+import type { Peer, SimulatedLink, SimulatedNetwork } from "./simulated-network.ts";
+
+const at = ObjectRequestHeader.offsets;
+const objectBytes = 1 << 20;
+
+/** What several sheep serve together. */
+export class SimulatedCluster {
+  readonly objects = new Map<string, Uint8Array>();
+  /** Null: not formatted. */
+  ctimeSeconds: number | null = 1_700_000_000;
+
+  object(key: string): Uint8Array {
+    const object = this.objects.get(key);
+    if (object === undefined) throw new Error(`no object ${key}`);
+    return object;
+  }
+}
+
+export interface Incoming {
+  readonly opcode: number;
+  readonly flags: number;
+  readonly id: number;
+  /** `vid/index` of the object, high half in hexadecimal. */
+  readonly key: string;
+  readonly cowKey: string;
+  readonly offset: number;
+  readonly length: number;
+  readonly data: Uint8Array;
+}
+
+export interface Answer {
+  readonly result: number;
+  readonly data: Uint8Array;
+}
+
+const nothing = new Uint8Array(0);
+
+/** What a test may do to a request. */
+export interface Script {
+  /** Answers instead of the sheep; null leaves it to the sheep. */
+  instead(request: Incoming): Answer | null;
+  /** Changes the bytes of an answer; null sends none. */
+  garble(reply: Uint8Array<ArrayBuffer>, request: Incoming): Uint8Array | null;
+  /** How long the execution takes, that of a sign of life excepted. */
+  delayMs(request: Incoming): number;
+}
+
+/**
+ * A scripted sheep. As a real one it executes the requests of a connection at the same time and in
+ * any order, also after the client has left; stopped, it goes on with them when it wakes.
+ */
+export class SimulatedSheep implements Peer {
+  readonly address: Address;
+  readonly cluster: SimulatedCluster;
+  readonly script: Script = {
+    instead: () => null,
+    garble: (reply) => reply,
+    delayMs: () => 0,
+  };
+  /** Requests that were read, in order, signs of life excepted. */
+  readonly seen: Incoming[] = [];
+  readonly #network: SimulatedNetwork;
+  readonly #links = new Set<SimulatedLink>();
+  #life = 0;
+  #stopped = false;
+  #parked: Array<() => void> = [];
+
+  constructor(network: SimulatedNetwork, cluster: SimulatedCluster, address: Address) {
+    this.#network = network;
+    this.cluster = cluster;
+    this.address = address;
+    network.listen(address, this);
+  }
+
+  get links(): readonly SimulatedLink[] {
+    return [...this.#links];
+  }
+
+  /** The process ends: what it had not executed never is. */
+  kill(): void {
+    this.#life += 1;
+    this.#parked = [];
+    this.#stopped = false;
+    this.#network.listen(this.address, null);
+    for (const link of this.#links) link.end(true);
+    this.#links.clear();
+  }
+
+  start(): void {
+    this.#network.listen(this.address, this);
+  }
+
+  /** Every connection breaks, the process goes on. */
+  cut(): void {
+    for (const link of this.#links) link.end(true);
+    this.#links.clear();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  wake(): void {
+    this.#stopped = false;
+    for (const run of this.#parked.splice(0)) run();
+  }
+
+  accept(link: SimulatedLink): void {
+    this.#links.add(link);
+    let pending: Uint8Array = nothing;
+    const life = this.#life;
+    link.onEnd = () => this.#links.delete(link);
+    link.onBytes = (bytes) => {
+      if (life !== this.#life) return;
+      pending = joined(pending, bytes);
+      for (;;) {
+        const request = parse(pending);
+        if (request === null) return;
+        pending = pending.subarray(request.bytes);
+        this.#received(request.incoming, link);
+      }
+    };
+  }
+
+  #received(request: Incoming, link: SimulatedLink): void {
+    if (request.opcode !== opcodes.statCluster.code) this.seen.push(request);
+    const life = this.#life;
+    const run = (): void => {
+      if (life !== this.#life) return;
+      if (this.#stopped) {
+        this.#parked.push(run);
+        return;
+      }
+      this.#answer(request, link);
+    };
+    const isSign = request.opcode === opcodes.statCluster.code;
+    this.#network.clock.after(isSign ? 0 : this.script.delayMs(request), run);
+  }
+
+  #answer(request: Incoming, link: SimulatedLink): void {
+    const answer = this.script.instead(request) ?? this.#execute(request);
+    const reply = new Uint8Array(headerBytes + answer.data.length);
+    ReplyHeader.write(new DataView(reply.buffer), 0, {
+      version: 0,
+      opcode: request.opcode,
+      id: request.id,
+      dataLength: answer.data.length,
+      result: answer.result,
+    });
+    reply.set(answer.data, headerBytes);
+    const sent = this.script.garble(reply, request);
+    if (sent !== null) link.answer(sent);
+  }
+
+  #execute(request: Incoming): Answer {
+    const { objects } = this.cluster;
+    const { opcode, key, offset } = request;
+    if (opcode === opcodes.statCluster.code) return this.#state();
+    if (opcode === opcodes.flushVdi.code) return failure(results.invalidParameters.code);
+    if (opcode === opcodes.createAndWriteObject.code) {
+      const base =
+        (request.flags & requestFlag.cow) !== 0 ? objects.get(request.cowKey) : undefined;
+      const object = base?.slice() ?? new Uint8Array(objectBytes);
+      object.set(request.data, offset);
+      objects.set(key, object);
+      return success(nothing);
+    }
+    const object = objects.get(key);
+    if (object === undefined) return failure(results.noObject.code);
+    if (opcode === opcodes.writeObject.code) {
+      object.set(request.data, offset);
+      return success(nothing);
+    }
+    if (opcode === opcodes.readObject.code) {
+      return success(object.slice(offset, offset + request.length));
+    }
+    return failure(results.invalidParameters.code);
+  }
+
+  #state(): Answer {
+    const { ctimeSeconds } = this.cluster;
+    if (ctimeSeconds === null) return failure(results.waitForFormat.code);
+    return success(EpochLogEntry.encode({ ctimeSeconds, ctimeNanoseconds: 5, epoch: 1 }));
+  }
+}
+
+export function success(data: Uint8Array): Answer {
+  return { result: 0, data };
+}
+
+export function failure(result: number): Answer {
+  return { result, data: nothing };
+}
+
+function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const all = new Uint8Array(a.length + b.length);
+  all.set(a);
+  all.set(b, a.length);
+  return all;
+}
+
+function parse(pending: Uint8Array): { incoming: Incoming; bytes: number } | null {
+  if (pending.length < headerBytes) return null;
+  const view = new DataView(pending.buffer, pending.byteOffset, pending.byteLength);
+  const flags = view.getUint16(at.flags, true);
+  const length = view.getUint32(at.dataLength, true);
+  const bytes = headerBytes + ((flags & requestFlag.write) !== 0 ? length : 0);
+  if (pending.length < bytes) return null;
+  const oid = (low: number): string => {
+    const high = view.getUint32(low + 4, true);
+    return `${high.toString(16)}/${view.getUint32(low, true)}`;
+  };
+  const incoming: Incoming = {
+    opcode: view.getUint8(at.opcode),
+    flags,
+    id: view.getUint32(at.id, true),
+    key: oid(at.oidLow),
+    cowKey: oid(at.cowOidLow),
+    offset: view.getUint32(at.offset, true),
+    length,
+    data: pending.slice(headerBytes, bytes),
+  };
+  return { incoming, bytes };
+}
