@@ -1,4 +1,14 @@
-import { constants, closeSync, fsync, fsyncSync, openSync, readSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fsync,
+  fsyncSync,
+  openSync,
+  readdirSync,
+  readSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
 import { SheepfsError } from "../base/errors.ts";
 
 /** True for an error of the file system with this code. */
@@ -84,6 +94,27 @@ export function syncDirectoryNow(path: string): void {
     fsyncSync(fd);
   } finally {
     closeSync(fd);
+  }
+}
+
+/** The names in a folder in order; none when there is no folder. */
+export function readFolder(path: string): string[] {
+  try {
+    return readdirSync(path).sort();
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return [];
+    throw diskError(error, `read ${path}`);
+  }
+}
+
+/** @returns false when there is no such file */
+export function unlinkIfThere(path: string): boolean {
+  try {
+    unlinkSync(path);
+    return true;
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return false;
+    throw diskError(error, `remove ${path}`);
   }
 }
 

@@ -1,8 +1,9 @@
-import { constants, closeSync, fstatSync, fsyncSync, ftruncateSync, openSync } from "node:fs";
+import { closeSync, constants, fstatSync, fsyncSync, ftruncateSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
+import { bytes, struct, u32, u64 } from "../base/struct.ts";
 import { readPadded, syncFile, writeAll } from "./files.ts";
 import { decodeRecord, encodeRecord, type JournalEntry } from "./record.ts";
 
@@ -11,12 +12,18 @@ export interface JournalContent {
   readonly records: ReadonlyArray<{ readonly position: number; readonly entries: JournalEntry[] }>;
   /** Position after the last record. */
   readonly end: number;
-  /** The machine's boot under which it was written; null for a new journal. */
-  readonly boot: string | null;
 }
 
 const headerBytes = 4096;
 const headerMagic = 0x73686a68;
+const headerLayout = struct(
+  { magic: u32(0), sum: u32(4), base: u64(8), boot: bytes(16, 48) },
+  { size: 64 },
+);
+/** Two places that take turns, so that one is whole whenever power is lost. */
+const marksAt = [1024, 2048] as const;
+const markMagic = 0x73686a6d;
+const markLayout = struct({ magic: u32(0), sum: u32(4), position: u64(8) }, { size: 16 });
 
 /**
  * The log of metadata changes: two files that take turns, so that one is written while what the
@@ -27,19 +34,26 @@ const headerMagic = 0x73686a68;
 export class Journal {
   readonly #fds: readonly [number, number];
   readonly #boot: string;
-  #active: 0 | 1 = 0;
+  #active: 0 | 1;
   #base = 0;
   #used = 0;
+  #marks = 0;
 
-  private constructor(fds: readonly [number, number], boot: string) {
+  private constructor(fds: readonly [number, number], boot: string, newest: 0 | 1) {
     this.#fds = fds;
     this.#boot = boot;
+    this.#active = newest;
   }
 
-  /** Opens the journal in `dir`, made if missing. Call `restart` before the first append. */
+  /**
+   * Opens the journal in `dir`, made if missing. Call `restart` before the first append.
+   * @param boot the machine's boot: what an earlier one left counts only as far as it was synced
+   */
   static open(dir: string, boot: string): { journal: Journal; content: JournalContent } {
     const fds = [openFile(join(dir, "journal-a")), openFile(join(dir, "journal-b"))] as const;
-    return { journal: new Journal(fds, boot), content: readContent(fds) };
+    const files = [readJournalFile(fds[0]), readJournalFile(fds[1])] as const;
+    const newest = (files[0]?.base ?? -1) > (files[1]?.base ?? -1) ? 0 : 1;
+    return { journal: new Journal(fds, boot, newest), content: readContent(files, boot) };
   }
 
   /** Where the next record goes: grows for ever. */
@@ -54,22 +68,16 @@ export class Journal {
 
   /** Begins anew at `position` after everything older has found its place. */
   restart(position: number): void {
-    this.#active = 0;
-    this.#writeHeader(1, 0, null);
-    this.#writeHeader(0, position, this.#boot);
-    for (const fd of this.#fds) fsyncSync(fd);
-    this.#base = position;
-    this.#used = 0;
+    const newest = this.#active;
+    this.#begin(position);
+    // Only now: as long as there is an older file, the newer one must be there too.
+    writeAll(this.#fds[newest], new Uint8Array(headerBytes), 0, headerBytes, 0);
+    fsyncSync(this.#fds[newest]);
   }
 
   /** Goes on in the other file, whose old content is no longer needed. */
   switch(): void {
-    const { position } = this;
-    const next = this.#active === 0 ? 1 : 0;
-    this.#writeHeader(next, position, this.#boot);
-    this.#active = next;
-    this.#base = position;
-    this.#used = 0;
+    this.#begin(this.position);
   }
 
   /**
@@ -89,31 +97,55 @@ export class Journal {
     return position;
   }
 
-  /** Makes everything appended so far survive power loss. */
-  async sync(): Promise<void> {
+  /**
+   * Makes everything appended so far survive power loss, then notes that what is before
+   * `position` does, data included.
+   */
+  async sync(position: number): Promise<void> {
     await Promise.all(this.#fds.map((fd) => syncFile(fd)));
+    const mark = summed(markLayout.encode({ magic: markMagic, position }));
+    this.#marks += 1;
+    // In the file that is written now: the other one may be used anew any moment.
+    const fd = this.#fds[this.#active];
+    writeAll(fd, mark, 0, mark.length, marksAt[this.#marks % 2 === 0 ? 0 : 1]);
+    await syncFile(fd);
+  }
+
+  /** A descriptor on the file system that it is on. */
+  get fd(): number {
+    return this.#fds[0];
   }
 
   close(): void {
     for (const fd of this.#fds) closeSync(fd);
   }
 
-  #writeHeader(file: 0 | 1, base: number, boot: string | null): void {
-    const bytes = new Uint8Array(128);
-    const view = new DataView(bytes.buffer);
-    if (boot !== null) {
-      view.setUint32(0, headerMagic, true);
-      view.setUint32(4, base % 0x1_0000_0000, true);
-      view.setUint32(8, Math.floor(base / 0x1_0000_0000), true);
-      new TextEncoder().encodeInto(boot, bytes.subarray(16, 64));
-      view.setUint32(12, crc32(bytes.subarray(16)), true);
-    }
-    const fd = this.#fds[file];
-    writeAll(fd, bytes, 0, bytes.length, 0);
+  #begin(base: number): void {
+    const next = this.#active === 0 ? 1 : 0;
+    const boot = new TextEncoder().encode(this.#boot).subarray(0, 48);
+    const header = headerLayout.encode({ magic: headerMagic, base, boot });
+    const page = new Uint8Array(headerBytes);
+    page.set(summed(header));
+    const fd = this.#fds[next];
+    writeAll(fd, page, 0, page.length, 0);
     if (fstatSync(fd).size > headerBytes + 4 * limits.sheepJournalBytes) {
       ftruncateSync(fd, headerBytes + limits.sheepJournalBytes);
     }
+    fsyncSync(fd);
+    this.#active = next;
+    this.#base = base;
+    this.#used = 0;
   }
+}
+
+/** Puts in the sum over a struct whose field for it is the second. */
+function summed(struct: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  new DataView(struct.buffer).setUint32(4, sumOf(struct), true);
+  return struct;
+}
+
+function sumOf(struct: Uint8Array): number {
+  return crc32(struct.subarray(8)) >>> 0;
 }
 
 function openFile(path: string): number {
@@ -128,6 +160,8 @@ function openFile(path: string): number {
 interface JournalFile {
   readonly base: number;
   readonly boot: string;
+  /** What is before it had been synced. */
+  readonly syncedTo: number;
   readonly bytes: Uint8Array;
 }
 
@@ -135,16 +169,21 @@ function readJournalFile(fd: number): JournalFile | null {
   const bytes = new Uint8Array(fstatSync(fd).size);
   readPadded(fd, bytes, 0, bytes.length, 0);
   const view = new DataView(bytes.buffer);
-  if (bytes.length < headerBytes || view.getUint32(0, true) !== headerMagic) return null;
-  if (view.getUint32(12, true) !== crc32(bytes.subarray(16, 128))) return null;
-  const boot = new TextDecoder().decode(bytes.subarray(16, 64)).replace(/\0+$/, "");
-  const base = view.getUint32(8, true) * 0x1_0000_0000 + view.getUint32(4, true);
-  return { base, boot, bytes };
+  if (bytes.length < headerBytes) return null;
+  const { magic, sum, base, boot } = headerLayout.read(view, 0);
+  if (magic !== headerMagic || sum !== sumOf(bytes.subarray(0, headerLayout.size))) return null;
+  let syncedTo = 0;
+  for (const at of marksAt) {
+    const mark = markLayout.read(view, at);
+    const isWhole = mark.sum === sumOf(bytes.subarray(at, at + markLayout.size));
+    if (mark.magic === markMagic && isWhole) syncedTo = Math.max(syncedTo, mark.position);
+  }
+  return { base, boot: new TextDecoder().decode(boot).replace(/\0+$/, ""), syncedTo, bytes };
 }
 
-function readContent(fds: readonly number[]): JournalContent {
-  const files = fds.map((fd) => readJournalFile(fd)).filter((file) => file !== null);
-  files.sort((a, b) => a.base - b.base);
+function readContent(found: readonly (JournalFile | null)[], boot: string): JournalContent {
+  const files = found.filter((file) => file !== null).sort((a, b) => a.base - b.base);
+  const syncedTo = Math.max(0, ...files.map((file) => file.syncedTo));
   const records: Array<{ position: number; entries: JournalEntry[] }> = [];
   let end = files[0]?.base ?? 0;
   for (const file of files) {
@@ -154,12 +193,14 @@ function readContent(fds: readonly number[]): JournalContent {
     for (let at = headerBytes; ; ) {
       const record = decodeRecord(file.bytes, at, end);
       if (record === null) break;
-      records.push({ position: end, entries: record.entries });
+      if (file.boot === boot || end < syncedTo) {
+        records.push({ position: end, entries: record.entries });
+      }
       at += record.length;
       end += record.length;
     }
   }
-  return { records, end, boot: files.at(-1)?.boot ?? null };
+  return { records, end: Math.max(end, ...files.map((file) => file.base)) };
 }
 
 function journalFull(): Error {

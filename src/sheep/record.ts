@@ -27,16 +27,15 @@ export type JournalEntry =
       readonly vid: number;
       readonly index: number;
     }
+  /** An object's file goes; `create` takes that back for one that was made again afterwards. */
   | {
-      readonly type: "remove";
+      readonly type: "remove" | "create";
       readonly kind: ObjectKind;
       readonly vid: number;
       readonly index: number;
-    }
-  /** Everything before this position of the journal, data included, survives power loss. */
-  | { readonly type: "barrier"; readonly position: number };
+    };
 
-const entryTypes = { write: 1, forget: 2, remove: 3, barrier: 4 } as const;
+const entryTypes = { write: 1, forget: 2, remove: 3, create: 4 } as const;
 
 const magic = 0x73686a31;
 /** magic u32, body length u32, position u64, CRC of position and body u32, padding u32 */
@@ -90,10 +89,6 @@ function checksum(bytes: Uint8Array, at: number, length: number): number {
 
 function writeEntry(bytes: Uint8Array, view: DataView, at: number, entry: JournalEntry): number {
   view.setUint8(at, entryTypes[entry.type]);
-  if (entry.type === "barrier") {
-    writePosition(view, at + 4, entry.position);
-    return at + entryHeadBytes;
-  }
   view.setUint8(at + 1, entry.kind);
   view.setUint32(at + 4, entry.vid, true);
   view.setUint32(at + 8, entry.index, true);
@@ -115,10 +110,10 @@ function readEntry(
   const kind = view.getUint8(at + 1);
   const vid = view.getUint32(at + 4, true);
   const index = view.getUint32(at + 8, true);
-  if (type === entryTypes.barrier) return { type: "barrier", position: readPosition(view, at + 4) };
-  if (type === entryTypes.remove) {
+  if (type === entryTypes.remove || type === entryTypes.create) {
     const known = Object.values(objectKinds).find((value) => value === kind);
-    return known === undefined ? null : { type: "remove", kind: known, vid, index };
+    const change = type === entryTypes.remove ? "remove" : "create";
+    return known === undefined ? null : { type: change, kind: known, vid, index };
   }
   const known = Object.values(metaKinds).find((value) => value === kind);
   if (known === undefined) return null;
@@ -127,7 +122,14 @@ function readEntry(
   const data = at + entryHeadBytes;
   if (type !== entryTypes.write || data + length > end) return null;
   const offset = view.getUint32(at + 12, true);
-  return { type: "write", kind: known, vid, index, offset, bytes: bytes.slice(data, data + length) };
+  return {
+    type: "write",
+    kind: known,
+    vid,
+    index,
+    offset,
+    bytes: bytes.slice(data, data + length),
+  };
 }
 
 function writePosition(view: DataView, at: number, position: number): void {

@@ -9,6 +9,8 @@ const { symbols } = dlopen("libc.so.6", {
   open: { args: ["ptr", "i32"], returns: "i32" },
   close: { args: ["i32"], returns: "i32" },
   fcntl: { args: ["i32", "i32", "i32"], returns: "i32" },
+  flock: { args: ["i32", "i32"], returns: "i32" },
+  syncfs: { args: ["i32"], returns: "i32" },
   read: { args: ["i32", "ptr", FFIType.u64_fast], returns: FFIType.i64_fast },
   write: { args: ["i32", "ptr", FFIType.u64_fast], returns: FFIType.i64_fast },
   writev: { args: ["i32", "ptr", "i32"], returns: FFIType.i64_fast },
@@ -25,7 +27,6 @@ const { symbols } = dlopen("libc.so.6", {
   inet_pton: { args: ["i32", "ptr", "ptr"], returns: "i32" },
   if_nametoindex: { args: ["ptr"], returns: "u32" },
   mount: { args: ["ptr", "ptr", "ptr", FFIType.u64_fast, "ptr"], returns: "i32" },
-  umount2: { args: ["ptr", "i32"], returns: "i32" },
   openlog: { args: ["ptr", "i32", "i32"], returns: "void" },
   syslog: { args: ["i32", "ptr", "ptr"], returns: "void" },
 });
