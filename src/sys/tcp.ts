@@ -12,7 +12,7 @@ export interface TcpEvents {
   readable(): void;
   writable(): void;
   flush(): void;
-  close(why: SheepfsError | null): void;
+  close(why: SheepfsError | null, refused?: boolean): void;
 }
 
 /** How long one address of several is tried before the next one. */
@@ -45,6 +45,8 @@ class TcpLink implements Watched, Flushed {
   #paused = false;
   #blocked = false;
   #flushing = false;
+  /** Every address that was tried refused the connection. */
+  #refused = true;
   #destroyed = false;
 
   constructor(reactor: Reactor, to: Address, events: TcpEvents) {
@@ -151,9 +153,10 @@ class TcpLink implements Watched, Flushed {
   /** Tries the next address; `errno` is what became of the one before. */
   #tryNext(errno: number): void {
     this.#release();
+    if (this.#ip !== "" && errno !== errnoNumber.ECONNREFUSED) this.#refused = false;
     const ip = this.#ips.shift();
     if (ip === undefined) {
-      this.#endSoon(this.#unreachable(errno));
+      this.#endSoon(this.#unreachable(errno), this.#refused && this.#ip !== "");
       return;
     }
     this.#ip = ip;
@@ -193,11 +196,11 @@ class TcpLink implements Watched, Flushed {
   }
 
   /** The last event, after whatever is being done with the link now. */
-  #endSoon(why: SheepfsError | null): void {
+  #endSoon(why: SheepfsError | null, refused = false): void {
     this.#at = "ended";
     this.#release();
     queueMicrotask(() => {
-      if (!this.#destroyed) this.#events.close(why);
+      if (!this.#destroyed) this.#events.close(why, refused);
     });
   }
 
