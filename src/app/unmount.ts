@@ -1,0 +1,108 @@
+import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { open, readdir } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { SheepfsError } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
+import { realMountpoint } from "../fuse/mountpoint.ts";
+import { unmount as unmountPath } from "../fuse/unmount.ts";
+
+const volumeDirectory = "volume";
+
+/**
+ * Makes durable what was written, unmounts, and returns when the daemon has ended.
+ * @throws invalid when nothing of ours is mounted there | busy naming who uses it | whatever kept
+ * a volume from being flushed: it stays mounted then
+ */
+export async function unmount(text: string): Promise<void> {
+  const path = realMountpoint(text);
+  const daemons = daemonsOf(path);
+  await withDeadline(flushVolumes(path), path);
+  await unmountPath(text);
+  await ended(daemons);
+}
+
+/** While it is mounted the failure has somebody to be told to. */
+async function flushVolumes(path: string): Promise<void> {
+  const folder = join(path, volumeDirectory);
+  for (const name of await volumeNames(folder)) {
+    const file = await open(join(folder, name), "r");
+    try {
+      await file.sync();
+    } catch (thrown) {
+      const why = thrown instanceof Error ? thrown.message : String(thrown);
+      throw new SheepfsError(
+        "unavailable",
+        `volume '${name}' could not be flushed, so '${path}' stays mounted: ${why}`,
+        { cause: thrown },
+      );
+    } finally {
+      await file.close();
+    }
+  }
+}
+
+/** None when it is no mount of ours (unmounting says so) or its daemon is gone. */
+async function volumeNames(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch {
+    return [];
+  }
+}
+
+async function withDeadline(work: Promise<void>, path: string): Promise<void> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    const advice = `to give up what it has not written: umount -f ${path}`;
+    late.reject(
+      new SheepfsError("timed_out", `the daemon of '${path}' does not answer; ${advice}`),
+    );
+  }, limits.operationTimeoutMs);
+  try {
+    await Promise.race([work, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Processes that serve this mountpoint: they hold the device and name it in their command line. */
+function daemonsOf(path: string): number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^[0-9]+$/.test(name))
+    .map(Number)
+    .filter((pid) => pid !== process.pid && holdsDevice(pid) && namesPath(pid, path));
+}
+
+function holdsDevice(pid: number): boolean {
+  const folder = `/proc/${pid}/fd`;
+  return ifReadable([], () => readdirSync(folder)).some(
+    (fd) => ifReadable("", () => readlinkSync(`${folder}/${fd}`)) === "/dev/fuse",
+  );
+}
+
+function namesPath(pid: number, path: string): boolean {
+  const words = ifReadable("", () => readFileSync(`/proc/${pid}/cmdline`, "utf8")).split("\0");
+  const environment = ifReadable("", () => readFileSync(`/proc/${pid}/environ`, "utf8"));
+  // Where it was started: the daemon itself works in the root directory.
+  const started = /(?:^|\0)PWD=([^\0]*)/.exec(environment)?.[1] ?? "/";
+  return words.some((word) => word !== "" && resolve(started, word) === path);
+}
+
+async function ended(pids: readonly number[]): Promise<void> {
+  const deadlineMs = performance.now() + limits.operationTimeoutMs;
+  while (pids.some((pid) => existsSync(`/proc/${pid}`))) {
+    if (performance.now() > deadlineMs) {
+      throw new SheepfsError("timed_out", `unmounted, but the daemon (pid ${pids}) has not ended`);
+    }
+    await Bun.sleep(5);
+  }
+}
+
+/** Processes come and go while we look, and others' are closed to us. */
+function ifReadable<T>(otherwise: T, read: () => T): T {
+  try {
+    return read();
+  } catch {
+    return otherwise;
+  }
+}

@@ -1,0 +1,105 @@
+import type { Address } from "../base/address.ts";
+import { limits } from "../base/limits.ts";
+import { silentLogger } from "../base/log.ts";
+import { deadlineScope, type Scope } from "../base/scope.ts";
+import type { SheepCaller } from "../client/caller.ts";
+import { createVdi } from "../cluster/create-vdi.ts";
+import { deleteVdi } from "../cluster/delete-vdi.ts";
+import { listVdis, type VdiFacts } from "../cluster/vdis.ts";
+import { realClock } from "../sys/clock.ts";
+import { renderVdiList } from "../tree/entries/render-vdi-list.ts";
+import { escapeName, unescapeName } from "../tree/names.ts";
+import type { InodeHeader } from "../wire/inode.ts";
+import { connect } from "./connect.ts";
+
+/** One VDI or snapshot as `--json` prints it: sizes in bytes, names escaped as in the tree. */
+export interface VdiJson {
+  readonly name: string;
+  readonly vid: string;
+  readonly snapshot: boolean;
+  readonly snapshotId: number;
+  readonly tag: string;
+  readonly sizeBytes: number;
+  readonly objectBytes: number;
+  readonly copies: number;
+  readonly copyPolicy: number;
+  readonly createdAt: string;
+  readonly parentVid: string | null;
+}
+
+export interface ListedVdiJson extends VdiJson {
+  readonly usedBytes: number;
+  readonly sharedBytes: number;
+}
+
+/** Every VDI and snapshot, as data and as `dog vdi list` prints them. */
+export async function listAllVdis(
+  gateways: readonly Address[],
+): Promise<{ readonly vdis: readonly ListedVdiJson[]; readonly text: string }> {
+  return await withCluster(gateways, async (caller, scope) => {
+    const facts = await listVdis(caller, scope);
+    return { vdis: facts.map(listedJson), text: renderVdiList(facts) };
+  });
+}
+
+export interface VdiWish {
+  /** Escaped as in the tree. */
+  readonly name: string;
+  readonly sizeBytes: number;
+  /** Null for the cluster's default, as with `copies`. */
+  readonly objectBytes: number | null;
+  readonly copies: number | null;
+}
+
+export async function makeVdi(gateways: readonly Address[], wish: VdiWish): Promise<VdiJson> {
+  const name = unescapeName(wish.name);
+  return await withCluster(gateways, async (caller, scope) =>
+    vdiJson(await createVdi(caller, { ...wish, name }, scope)),
+  );
+}
+
+export async function deleteOneVdi(
+  gateways: readonly Address[],
+  name: string,
+): Promise<{ readonly deleted: string }> {
+  await withCluster(gateways, (caller, scope) =>
+    deleteVdi(caller, { name: unescapeName(name), snapshot: null }, scope),
+  );
+  return { deleted: name };
+}
+
+async function withCluster<T>(
+  gateways: readonly Address[],
+  work: (caller: SheepCaller, scope: Scope) => Promise<T>,
+): Promise<T> {
+  await using connection = connect({ gateways, objectCache: false, log: silentLogger });
+  return await work(connection.client, deadlineScope(realClock, limits.operationTimeoutMs));
+}
+
+function vdiJson(header: InodeHeader): VdiJson {
+  const hex = (vid: number): string => vid.toString(16).padStart(6, "0");
+  const { seconds, nanoseconds } = header.createTime;
+  return {
+    name: escapeName(header.name),
+    vid: hex(header.vid),
+    snapshot: header.isSnapshot,
+    snapshotId: header.snapId,
+    tag: escapeName(header.tag),
+    sizeBytes: header.vdiSize,
+    objectBytes: 2 ** header.blockSizeShift,
+    copies: header.copies,
+    copyPolicy: header.copyPolicy,
+    createdAt: new Date(seconds * 1000 + Math.floor(nanoseconds / 1e6)).toISOString(),
+    parentVid: header.parentVid === 0 ? null : hex(header.parentVid),
+  };
+}
+
+function listedJson(facts: VdiFacts): ListedVdiJson {
+  const { header, ownBlocks, sharedBlocks } = facts;
+  const json = vdiJson(header);
+  return {
+    ...json,
+    usedBytes: ownBlocks * json.objectBytes,
+    sharedBytes: sharedBlocks * json.objectBytes,
+  };
+}
