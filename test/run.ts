@@ -6,8 +6,8 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "../build.ts";
+import { installPackages, needs } from "../tools/packages.ts";
 import { endDescendants } from "./support/descendants.ts";
-import { installPackages } from "../tools/packages.ts";
 import { type FileReport, readReport } from "./support/report.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -35,7 +35,7 @@ async function main(words: readonly string[]): Promise<number> {
     console.log("0 passed, 0 failed");
     return 1;
   }
-  await installPackages("all");
+  await installPackages(needs.tests);
   const folder = mkdtempSync(join(tmpdir(), "sheepfs-run-"));
   try {
     const binary = join(root, "dist", "sheepfs");

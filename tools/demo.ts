@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { build } from "../build.ts";
-import { installPackages } from "./packages.ts";
+import { installPackages, needs } from "./packages.ts";
 
 const root = join(import.meta.dirname, "..");
 const colours = process.stdout.isTTY && process.env["NO_COLOR"] === undefined;
@@ -164,7 +164,7 @@ It stays mounted on ${stage.mount} until Ctrl-C. In another terminal, try:
 }
 
 async function main(): Promise<number> {
-  await installPackages(["mkfs.ext4", "losetup", "fusermount3"]);
+  await installPackages(needs.demo);
   explain("Building dist/sheepfs");
   const binary = join(root, "dist", "sheepfs");
   mkdirSync(join(root, "dist"), { recursive: true });

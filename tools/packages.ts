@@ -1,27 +1,37 @@
 import { existsSync } from "node:fs";
 
-/** Programs that tests use, and Debian's package that has each. */
+/** Debian's package of each program or file that demo, tests or measurements use. */
 const packageOf: Readonly<Record<string, string>> = {
   fio: "fio",
   "mkfs.ext4": "e2fsprogs",
   "qemu-img": "qemu-utils",
+  "qemu-io": "qemu-utils",
   "qemu-system-x86_64": "qemu-system-x86",
+  "qemu-storage-daemon": "qemu-system-common",
   tgtd: "tgt",
   "iscsi-inq": "libiscsi-bin",
+  "/usr/lib/x86_64-linux-gnu/qemu/block-iscsi.so": "qemu-block-extra",
   fusermount3: "fuse3",
   losetup: "mount",
+  nbdkit: "nbdkit",
+  nbdfuse: "libnbd-bin",
 };
 
-/** Files rather than programs. */
-const packageOfFile: Readonly<Record<string, string>> = {
-  "/usr/lib/x86_64-linux-gnu/qemu/block-iscsi.so": "qemu-block-extra",
-};
+/** What each command needs. */
+export const needs = {
+  demo: ["mkfs.ext4", "losetup"],
+  tests: [
+    ...["fio", "mkfs.ext4", "losetup", "fusermount3", "qemu-img", "qemu-io"],
+    ...["qemu-system-x86_64", "tgtd", "iscsi-inq", "/usr/lib/x86_64-linux-gnu/qemu/block-iscsi.so"],
+  ],
+  bench: ["fio", "nbdkit", "nbdfuse", "qemu-storage-daemon"],
+} as const;
 
 /**
- * Installs what is missing of these programs, or of all that tests need, from the machine's own
- * package sources. Says what is missing where it may not; the tests that need it then fail.
+ * Installs what is missing, from the machine's own package sources. Says what is missing where it
+ * may not; what needs it then fails.
  */
-export async function installPackages(wanted: readonly string[] | "all"): Promise<void> {
+export async function installPackages(wanted: readonly string[]): Promise<void> {
   const missing = missingPackages(wanted);
   if (missing.length === 0) return;
   if (process.getuid?.() !== 0 || Bun.which("apt-get") === null) {
@@ -38,16 +48,11 @@ export async function installPackages(wanted: readonly string[] | "all"): Promis
   if (left.length > 0) console.log(`packages that could not be installed: ${left.join(" ")}`);
 }
 
-function missingPackages(wanted: readonly string[] | "all"): string[] {
-  const isWanted = ([name]: readonly [string, string]): boolean =>
-    wanted === "all" || wanted.includes(name);
-  const programs = Object.entries(packageOf)
-    .filter(isWanted)
-    .filter(([program]) => findProgram(program) === null);
-  const files = Object.entries(packageOfFile)
-    .filter(isWanted)
-    .filter(([file]) => !existsSync(file));
-  return [...new Set([...programs, ...files].map(([, name]) => name))];
+function missingPackages(wanted: readonly string[]): string[] {
+  const missing = wanted.filter((name) =>
+    name.startsWith("/") ? !existsSync(name) : findProgram(name) === null,
+  );
+  return [...new Set(missing.map((name) => packageOf[name] ?? name))];
 }
 
 /** Where a program is, also in the folders of root's programs; null when it is missing. */

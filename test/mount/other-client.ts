@@ -47,6 +47,13 @@ export class OtherClient implements AsyncDisposable {
     return { vid: header.readUInt32LE(24), objectBytes: 2 ** header.readUInt8(33) };
   }
 
+  async create(name: string, bytes: number): Promise<void> {
+    const describe = (header: Buffer): void => {
+      header.writeBigUInt64LE(BigInt(bytes), 16);
+    };
+    await this.#ask(opcode.newVdi, describe, padded(name));
+  }
+
   /** Makes what is in `name` now a snapshot called `tag`, as dog does. */
   async snapshot(name: string, tag: string): Promise<void> {
     const { vid } = await this.find(name);

@@ -32,8 +32,10 @@ export async function startCluster(): Promise<TestCluster> {
 }
 
 /** An embedded sheep in a process of its own, for tests that stop it or look into its directory. */
-export async function startSheepProcess(options: { copies?: number } = {}): Promise<EmbeddedSheep> {
-  const folder = new TemporaryFolder();
+export async function startSheepProcess(
+  options: { readonly copies?: number; readonly parent?: string } = {},
+): Promise<EmbeddedSheep> {
+  const folder = new TemporaryFolder(options.parent);
   try {
     const dir = join(folder.path, "sheep");
     const copies = options.copies ?? 1;

@@ -31,7 +31,9 @@ function marked(mark: string): number[] {
   return readdirSync("/proc")
     .filter((name) => /^[0-9]+$/.test(name))
     .map(Number)
-    .filter((pid) => pid !== process.pid && `${content(`/proc/${pid}/environ`)}\0`.includes(wanted));
+    .filter(
+      (pid) => pid !== process.pid && `${content(`/proc/${pid}/environ`)}\0`.includes(wanted),
+    );
 }
 
 function endProcess(pid: number): void {

@@ -144,7 +144,11 @@ export function start(command: readonly string[], options: RunOptions = {}): Chi
 
 /** A folder of its own, gone with everything in it when disposed. */
 export class TemporaryFolder implements Disposable {
-  readonly path: string = mkdtempSync(join(tmpdir(), "sheepfs-test-"));
+  readonly path: string;
+
+  constructor(parent = tmpdir()) {
+    this.path = mkdtempSync(join(parent, "sheepfs-test-"));
+  }
 
   [Symbol.dispose](): void {
     rmSync(this.path, { recursive: true, force: true });

@@ -1,0 +1,262 @@
+// `npm run bench`: how near the mount comes to what the same sheep can give, and how it stands to
+// its peers. Ratios count; the numbers are this machine's. Never passes or fails.
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { cpus, release, tmpdir, totalmem } from "node:os";
+import { join } from "node:path";
+import { parseAddress } from "../../src/base/address.ts";
+import { installPackages, needs } from "../../tools/packages.ts";
+import { OtherClient } from "../mount/other-client.ts";
+import { startSheepProcess, type TestCluster } from "../support/cluster.ts";
+import { mountSheepfs, type TestMount } from "../support/mount.ts";
+import { run, sheepfs, start, TemporaryFolder } from "../support/process.ts";
+import { type BareTarget, measureBare } from "./bare.ts";
+import { fillFile, type Load, loads, measureFile } from "./load.ts";
+import { startNbdfuse, startOriginal, startQemuExport } from "./peers.ts";
+import { comparisonTable, type Figures, median } from "./table.ts";
+
+const MiB = 1 << 20;
+const spanBytes = 256 * MiB;
+const seconds = 1.5;
+const rounds = 2;
+const vdisListed = 1_000;
+const memoryFolder = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
+
+/** Something that takes loads. */
+interface Subject {
+  readonly title: string;
+  measure(load: Load): Promise<number>;
+}
+
+/** A sheep, ours on it, and the bare client on it. */
+interface Stand {
+  readonly ours: Subject;
+  readonly bare: Subject;
+  readonly mount: TestMount;
+  readonly target: BareTarget;
+}
+
+async function main(): Promise<void> {
+  await installPackages(needs.bench);
+  await using stack = new AsyncDisposableStack();
+  const sheep = stack.use(await startSheepProcess({ parent: memoryFolder }));
+  const embedded = await stand(stack, "embedded sheep", sheep, await newVdi(sheep));
+  const nulls = await nullStand(stack, sheep, embedded.target);
+  const real = await realStand(stack);
+  const peers = await startPeers(stack);
+  const stands = real === null ? [nulls, embedded] : [nulls, embedded, real.stand];
+  const subjects = [
+    ...stands.flatMap(({ ours, bare }) => [ours, bare]),
+    ...peers,
+    ...(real?.original === undefined ? [] : [real.original]),
+  ];
+  const figures = await measureAll(subjects);
+  const of = (subject: Subject): Figures => figures.get(subject) ?? new Map();
+  console.log(`\n${machine()}\n`);
+  for (const { ours, bare } of stands) {
+    const bar = limitBar(ours !== nulls.ours && ours !== embedded.ours);
+    print({ title: bare.title, ours: of(ours), other: of(bare), bar });
+  }
+  for (const peer of peers) {
+    print({ title: peer.title, ours: of(embedded.ours), other: of(peer), bar: () => 1 });
+  }
+  if (real?.original !== undefined) {
+    const bar = (load: Load): number => (load.bytes > 4096 && load.direction === "read" ? 4 : 1);
+    const [ours, other] = [of(real.stand.ours), of(real.original)];
+    print({ title: real.original.title, ours, other, bar });
+  }
+  for (const { ours, mount } of stands) {
+    console.log(`resident memory at most, ${ours.title}: ${peakMiB(mount)} MiB (wanted: 200)`);
+  }
+  console.log(`mount usable after ${await mountMs(sheep)} ms (wanted: 150)`);
+  await printListing();
+}
+
+function print(comparison: Parameters<typeof comparisonTable>[0]): void {
+  console.log(`${comparisonTable(comparison, loads)}\n`);
+}
+
+function limitBar(real: boolean): (load: Load) => number | null {
+  return (load) => {
+    if (load.bytes > 4096) return 0.8;
+    return load.depth === 16 ? (real ? 0.85 : 0.6) : null;
+  };
+}
+
+async function newVdi(cluster: TestCluster): Promise<string> {
+  return await cluster.createVdi("bench", { size: String(spanBytes), objectSize: "4M" });
+}
+
+/** Ours and the bare client on a sheep; the VDI is written once. */
+async function stand(
+  stack: AsyncDisposableStack,
+  title: string,
+  cluster: TestCluster,
+  vdi: string,
+): Promise<Stand> {
+  const mount = stack.use(await mountSheepfs(cluster, { args: ["--attach", vdi] }));
+  const path = mount.file("volume", vdi);
+  await fillFile(path, spanBytes);
+  await using other = await OtherClient.connect(cluster.address);
+  const { vid, objectBytes } = await other.find(vdi);
+  const { host, port } = parseAddress(cluster.address);
+  const target = { host, port, vid, objectBytes, spanBytes };
+  return {
+    mount,
+    target,
+    ours: {
+      title: `sheepfs, ${title}`,
+      measure: (load) => measureFile(path, load, { spanBytes, seconds }),
+    },
+    bare: {
+      title: `bare client, ${title}`,
+      measure: (load) => measureBare(target, load, seconds),
+    },
+  };
+}
+
+async function nullStand(
+  stack: AsyncDisposableStack,
+  sheep: TestCluster,
+  target: BareTarget,
+): Promise<Stand> {
+  const program = join(import.meta.dirname, "null-sheep-program.ts");
+  const line = [process.execPath, program, target.host, String(target.port)];
+  const child = stack.use(start(line));
+  const port = await child.until(({ stdout }) => /^([0-9]+)\n/.exec(stdout)?.[1] ?? null, "port");
+  const address = `127.0.0.1:${port}`;
+  const nowhere: TestCluster = {
+    address,
+    embedded: false,
+    createVdi: (label, wish) => sheep.createVdi(label, wish),
+    [Symbol.asyncDispose]: async () => {},
+  };
+  const vdi = await newVdi(sheep);
+  // Through the real sheep first: what the null sheep swallows is never there.
+  await using first = await mountSheepfs(sheep, { args: ["--attach", vdi] });
+  await fillFile(first.file("volume", vdi), spanBytes);
+  await first.stop();
+  return await stand(stack, "null sheep", nowhere, vdi);
+}
+
+async function realStand(
+  stack: AsyncDisposableStack,
+): Promise<{ readonly stand: Stand; readonly original: Subject | undefined } | null> {
+  const address = process.env["SHEEPFS_BENCH_SHEEP"];
+  if (address === undefined) return null;
+  const vdi = `sheepfs-bench-${process.pid}`;
+  const size = ["--size", String(spanBytes), "--object-size", "4M"];
+  await sheepfs(["vdi", "create", vdi, ...size, "-s", address]);
+  const cluster: TestCluster = {
+    address,
+    embedded: false,
+    createVdi: async () => vdi,
+    [Symbol.asyncDispose]: async () => {
+      await sheepfs(["vdi", "delete", vdi, "-s", address, "--yes"]);
+    },
+  };
+  stack.use(cluster);
+  const real = await stand(stack, "real sheep", cluster, vdi);
+  const program = process.env["SHEEPFS_BENCH_CSHEEPFS"];
+  if (program === undefined) return { stand: real, original: undefined };
+  const { host, port } = real.target;
+  const original = stack.use(await startOriginal(program, { host, port, vdi }));
+  return { stand: real, original: fileSubject("original sheepfs, real sheep", original.path) };
+}
+
+async function startPeers(stack: AsyncDisposableStack): Promise<Subject[]> {
+  const peers = [
+    ["nbdfuse, nbdkit memory", await startNbdfuse(spanBytes)],
+    ["qemu-storage-daemon FUSE export", await startQemuExport(spanBytes)],
+  ] as const;
+  const subjects: Subject[] = [];
+  for (const [title, peer] of peers) {
+    if (peer === null) {
+      console.log(`${title}: not installed here`);
+      continue;
+    }
+    stack.use(peer);
+    await fillFile(peer.path, spanBytes);
+    subjects.push(fileSubject(title, peer.path));
+  }
+  return subjects;
+}
+
+function fileSubject(title: string, path: string): Subject {
+  return { title, measure: (load) => measureFile(path, load, { spanBytes, seconds }) };
+}
+
+/** Subjects take turns, so that what disturbs the machine for a while disturbs them all. */
+async function measureAll(subjects: readonly Subject[]): Promise<Map<Subject, Figures>> {
+  const figures = new Map(subjects.map((subject) => [subject, new Map<string, number>()]));
+  for (const load of loads) {
+    process.stderr.write(`measuring: ${load.name}\n`);
+    const samples = new Map(subjects.map((subject) => [subject, [] as number[]]));
+    for (let round = 0; round < rounds; round += 1) {
+      for (const subject of subjects) {
+        samples.get(subject)?.push(await subject.measure(load));
+      }
+    }
+    for (const [subject, values] of samples) {
+      figures.get(subject)?.set(load.name, Math.max(...values));
+    }
+  }
+  return figures;
+}
+
+function peakMiB(mount: TestMount): number {
+  const status = readFileSync(`/proc/${mount.child.pid}/status`, "utf8");
+  return Math.round(Number(/VmHWM:\s+([0-9]+)/.exec(status)?.[1]) / 1024);
+}
+
+async function mountMs(cluster: TestCluster): Promise<number> {
+  using folder = new TemporaryFolder();
+  const path = join(folder.path, "mnt");
+  mkdirSync(path);
+  const times: number[] = [];
+  for (let round = 0; round < 7; round += 1) {
+    const startedMs = performance.now();
+    const { exitCode, stderr } = await sheepfs(["mount", path, "-s", cluster.address]);
+    times.push(performance.now() - startedMs);
+    if (exitCode !== 0) throw new Error(stderr);
+    await sheepfs(["umount", path]);
+  }
+  return Math.round(median(times));
+}
+
+async function printListing(): Promise<void> {
+  await using sheep = await startSheepProcess({ parent: memoryFolder });
+  {
+    await using other = await OtherClient.connect(sheep.address);
+    for (let count = 0; count < vdisListed; count += 1) {
+      await other.create(`listed${String(count).padStart(4, "0")}`, 64 * MiB);
+    }
+  }
+  await using mount = await mountSheepfs(sheep);
+  const list = mount.file("vdi", "list");
+  const first = await timedCat(list);
+  // The text is kept for a second.
+  await Bun.sleep(1_100);
+  const second = await timedCat(list);
+  console.log(
+    `cat vdi/list with ${vdisListed} VDIs: ${first} ms, again ${second} ms (wanted: 1000)`,
+  );
+}
+
+async function timedCat(path: string): Promise<number> {
+  const startedMs = performance.now();
+  const { stdout, exitCode } = await run(["cat", path]);
+  const lines = stdout.trimEnd().split("\n").length;
+  if (exitCode !== 0 || lines !== vdisListed + 1) throw new Error(`${lines} lines in vdi/list`);
+  return Math.round(performance.now() - startedMs);
+}
+
+function machine(): string {
+  const [cpu] = cpus();
+  const memory = Math.round(totalmem() / 2 ** 30);
+  return `${cpus().length} × ${cpu?.model ?? "?"}, ${memory} GiB, Linux ${release()}, Bun ${Bun.version}`;
+}
+
+const startedMs = performance.now();
+await main();
+console.log(`measured in ${Math.round((performance.now() - startedMs) / 1000)} s`);
+process.exit(0);
