@@ -13,18 +13,19 @@ export interface ControlResult {
 }
 
 const shownCharactersMax = 300;
+const encoder = new TextEncoder();
 
 /** The last results of one control file, oldest first. */
 export class ControlResults {
   readonly #results: ControlResult[] = [];
 
   done(atMs: number, line: Uint8Array, reason: string): void {
-    this.#add({ atMs, line: shown(line), outcome: "ok", reason });
+    this.#add({ atMs, line: shown(line), outcome: "ok", reason: oneLine(reason) });
   }
 
   failed(atMs: number, line: Uint8Array, thrown: unknown): void {
     const { code, message } = asSheepfsError(thrown);
-    this.#add({ atMs, line: shown(line), outcome: code, reason: message });
+    this.#add({ atMs, line: shown(line), outcome: code, reason: oneLine(message) });
   }
 
   list(): readonly ControlResult[] {
@@ -40,4 +41,9 @@ export class ControlResults {
 function shown(line: Uint8Array): string {
   const text = escapeName(line);
   return text.length <= shownCharactersMax ? text : `${text.slice(0, shownCharactersMax)}…`;
+}
+
+/** Messages may quote what was written: a terminal shall not obey it. */
+function oneLine(message: string): string {
+  return message.replace(/\p{Cc}/gu, (character) => escapeName(encoder.encode(character)));
 }

@@ -78,7 +78,10 @@ export class AttachedVolumes {
     for (;;) {
       const place = this.#places.get(request.title);
       if (place === undefined) return await this.#begin(request, scope);
-      if (place.at === "attached") return sameVdi(place.volume, request);
+      if (place.at === "attached") {
+        if (await this.#isStillThere(place.volume, scope)) return sameVdi(place.volume, request);
+        continue;
+      }
       if (place.at === "detaching") {
         throw new SheepfsError("busy", `'${request.title}' is being detached; try again`);
       }
@@ -137,6 +140,11 @@ export class AttachedVolumes {
 
   /** For the end of the program: everything is made durable and every lock released. */
   async detachAll(scope: Scope): Promise<void> {
+    // What is just being attached holds its lock already.
+    const attaching = [...this.#places.values()].flatMap((place) =>
+      place.at === "attaching" ? [place.promise] : [],
+    );
+    await Promise.allSettled(attaching);
     const volumes = this.list().filter(({ state }) => state === "serving");
     for (const volume of volumes) this.#move(volume, "ending");
     const flushes = await Promise.allSettled(volumes.map(({ volume }) => volume.flush(scope)));
@@ -190,6 +198,21 @@ export class AttachedVolumes {
     if (place === undefined) throw notAttached(title);
     if (place.at === "attached") return place.volume;
     throw new SheepfsError("busy", `'${title}' is ${place.at} already; try again`);
+  }
+
+  /**
+   * Whether an attached volume is still the VDI of its name, as far as we can know; false when it was
+   * deleted and is detached now, so that another one of its name can be attached.
+   */
+  async #isStillThere(volume: AttachedVolume, scope: Scope): Promise<boolean> {
+    try {
+      await this.refresh(volume, scope);
+    } catch (thrown) {
+      if (volume.state === "gone") return false;
+      const { code } = asSheepfsError(thrown);
+      if (code === "stale" || code === "not_found") throw thrown;
+    }
+    return true;
   }
 
   /** Resolves when nobody has it open, or after a moment: programs and loop devices close late. */

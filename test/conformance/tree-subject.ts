@@ -1,16 +1,10 @@
-import { type Connection, connect } from "../../src/app/connect.ts";
-import { clusterFacts, vdiLocks } from "../../src/app/facts.ts";
+import { type Core, openCore } from "../../src/app/core.ts";
 import { parseAddress } from "../../src/base/address.ts";
 import { type ErrorCode, SheepfsError } from "../../src/base/errors.ts";
 import { silentLogger } from "../../src/base/log.ts";
 import { deadlineScope, type Scope } from "../../src/base/scope.ts";
-import { resolveVdi } from "../../src/cluster/resolve.ts";
 import { realClock } from "../../src/sys/clock.ts";
-import { attachNamed } from "../../src/tree/entries/attaching.ts";
-import { buildTree } from "../../src/tree/entries/root.ts";
-import type { FileNode, Node, OpenFile, OpenMode, Tree } from "../../src/tree/node.ts";
-import { AttachedVolumes } from "../../src/volume/attach.ts";
-import { SliceCache } from "../../src/volume/slice-cache.ts";
+import type { FileNode, Node, OpenFile, OpenMode } from "../../src/tree/node.ts";
 import type { TestCluster } from "../support/cluster.ts";
 import type { Subject, SubjectFile, SubjectKind, SubjectOptions, SubjectStat } from "./subject.ts";
 
@@ -22,44 +16,16 @@ function scope(): Scope {
 }
 
 async function start(cluster: TestCluster, options: SubjectOptions): Promise<Subject> {
-  const log = silentLogger;
   const gateways = [parseAddress(cluster.address)];
-  const connection = connect({ gateways, objectCache: false, log });
-  const { client } = connection;
-  const volumes = new AttachedVolumes({
-    ports: {
-      store: client.store,
-      resolver: { resolve: (name, within) => resolveVdi(client, name, within) },
-      clock: realClock,
-      log,
-      cache: new SliceCache(),
-    },
-    locks: vdiLocks(client),
-    readOnly: options.readOnly,
-  });
-  const tree = buildTree({
-    facts: clusterFacts(client),
-    config: client,
-    pageCache: options.pageCache,
-    clock: realClock,
-    ...{ volumes, log },
-  });
-  const subject = new TreeSubject(tree, volumes, connection);
-  for (const name of options.attach) {
-    await attachNamed(volumes, new TextEncoder().encode(name), scope());
-  }
-  return subject;
+  const wish = { ...options, gateways, objectCache: false, log: silentLogger };
+  return new TreeSubject(await openCore(wish, scope()));
 }
 
 class TreeSubject implements Subject {
-  readonly #tree: Tree;
-  readonly #volumes: AttachedVolumes;
-  readonly #connection: Connection;
+  readonly #core: Core;
 
-  constructor(tree: Tree, volumes: AttachedVolumes, connection: Connection) {
-    this.#tree = tree;
-    this.#volumes = volumes;
-    this.#connection = connection;
+  constructor(core: Core) {
+    this.#core = core;
   }
 
   async list(path: string): Promise<string[]> {
@@ -93,12 +59,11 @@ class TreeSubject implements Subject {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#volumes.detachAll(scope());
-    await this.#connection[Symbol.asyncDispose]();
+    await this.#core.close(scope());
   }
 
   async #find(path: string): Promise<Node> {
-    let node: Node = this.#tree.root;
+    let node: Node = this.#core.tree.root;
     for (const name of path.split("/").filter((part) => part !== "")) {
       if (node.kind === "file") throw new SheepfsError("not_directory", path);
       const child: Node | null = await node.lookup(name, scope());

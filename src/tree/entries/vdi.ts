@@ -74,7 +74,8 @@ function answer(
 
 function volumeLine({ title, volume, readOnly, users }: AttachedVolume): string {
   const access = readOnly ? "read-only" : "writable";
-  return `  ${title}  ${volume.sizeBytes} bytes, ${access}, open ${users} times`;
+  const use = users === 0 ? "not open" : users === 1 ? "open once" : `open ${users} times`;
+  return `  ${title}  ${volume.sizeBytes} bytes, ${access}, ${use}`;
 }
 
 function resultLine({ atMs, line, outcome, reason }: ControlResult, advice: Advice): string {

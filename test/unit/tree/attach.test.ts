@@ -259,6 +259,34 @@ describe("a VDI that is changed elsewhere", () => {
   });
 });
 
+test("a VDI that was deleted and made anew elsewhere is attached as the new one", async () => {
+  const world = new Fixture();
+  world.cluster.createVdi("web", { sizeBytes: 8 * MiB });
+  const old = await world.attach("web");
+  old.addUser();
+  world.cluster.change("web", { name: new Uint8Array(0) });
+  world.cluster.createVdi("web", { sizeBytes: 4 * MiB });
+  await expect(world.attach("web")).rejects.toThrow("was deleted elsewhere");
+  old.removeUser();
+  const attached = await world.attach("web");
+  expect(attached.volume.sizeBytes).toBe(4 * MiB);
+  expect(world.changes).toEqual(["attached web", "detached web", "attached web"]);
+});
+
+test("what is being attached when everything is detached is detached too", async () => {
+  const world = new Fixture({ locking: true });
+  world.cluster.createVdi("web", { sizeBytes: 8 * MiB });
+  const held = Promise.withResolvers<void>();
+  world.cluster.held = held.promise;
+  const attaching = world.attach("web");
+  const ending = world.volumes.detachAll(world.clock.scope());
+  await turns();
+  held.resolve();
+  await Promise.all([attaching, ending]);
+  expect(world.titles()).toEqual([]);
+  expect(world.cluster.locks.size).toBe(0);
+});
+
 describe("a snapshot", () => {
   test("is named NAME@TAG or NAME@ID, and read-only", async () => {
     const world = new Fixture({ locking: true });

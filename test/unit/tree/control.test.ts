@@ -183,6 +183,7 @@ describe("reading a control file", () => {
     const bytes = new Uint8Array([0x61, 0xff, 0x1b, 0x5b, 0x0a]);
     await control.open().write(bytes, 0, control.clock.scope());
     expect(await control.content()).toContain("a\\xff\\x1b[");
+    expect(await control.content()).not.toContain("\x1b");
   });
 
   test("does not change what is being read", async () => {
