@@ -103,9 +103,11 @@ export class Connection implements LinkEvents, ReplySink, CallSink {
     return flight.streamEnd <= this.#sender.taken;
   }
 
-  /** `visit` may not send. */
+  /** The owner's flights. `visit` may not send. */
   forEach(visit: (flight: Flight) => void): void {
-    this.#table.forEach(visit);
+    this.#table.forEach((flight) => {
+      if (flight !== this.#sign) visit(flight);
+    });
   }
 
   /**
@@ -225,6 +227,8 @@ export class Connection implements LinkEvents, ReplySink, CallSink {
 
   #send(flight: Flight): void {
     flight.connection = this;
+    // Silence counts from when something is owed.
+    if (this.#table.count === 0) this.#moved = true;
     flight.id = this.#table.add(flight);
     this.bytes += flight.bytes;
     this.#sender.append(flight, flight.id);

@@ -152,6 +152,7 @@ export class Dispatcher implements PoolOwner {
 
   connectionLost(connection: Connection, why: SheepfsError): void {
     this.counters.connectionsLost += 1;
+    if (this.#ports.log.debugging) this.#ports.log.debug(`connection lost: ${why.message}`);
     connection.forEach((flight) => {
       flight.connection = null;
       if (flight.state === "detached") this.#recycle(flight);

@@ -149,7 +149,9 @@ export class Flight {
   /** Keeps what is to be sent, since the buffer goes back to its owner. */
   keepBody(): void {
     if (this.body === null || this.bodyLength === 0) return;
-    this.body = this.body.slice(this.bodyAt, this.bodyAt + this.bodyLength);
+    const end = this.bodyAt + this.bodyLength;
+    // The slice of a Buffer would be a view.
+    this.body = Uint8Array.prototype.slice.call(this.body, this.bodyAt, end);
     this.bodyAt = 0;
   }
 
