@@ -46,6 +46,7 @@ class Stage implements AsyncDisposable {
       stdin: "ignore",
       stdout: "pipe",
       stderr: "inherit",
+      env: { ...process.env, SHEEPFS_LOG: "warn" },
       // Ctrl-C is for the demo, which ends the sheep last.
       detached: true,
     });

@@ -1,4 +1,5 @@
 import type { Clock } from "../../base/clock.ts";
+import { SheepfsError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Scope } from "../../base/scope.ts";
 import type { ClusterInfo } from "../../cluster/info.ts";
@@ -86,7 +87,7 @@ export function buildTree(ports: TreePorts): Tree {
       object_cache: objectCacheControl(config, base),
     }),
   });
-  return { root, events, space: (scope) => space.get(scope) };
+  return { root, events, space: (scope) => spaceSoon(space, scope) };
 }
 
 async function nodeInfoText(facts: ClusterFacts, scope: Scope): Promise<string> {
@@ -96,4 +97,11 @@ async function nodeInfoText(facts: ClusterFacts, scope: Scope): Promise<string> 
     spaces,
     working.reduce((bytes, { header }) => bytes + header.vdiSize, 0),
   );
+}
+
+/** A df, or an unmount, which asks too, is not to wait for a cluster that is gone. */
+async function spaceSoon(space: Fresh<SpaceInfo>, scope: Scope): Promise<SpaceInfo> {
+  const known = await space.getSoon(scope);
+  if (known !== null) return known;
+  throw new SheepfsError("unavailable", "the cluster does not say how much space it has");
 }
