@@ -139,7 +139,7 @@ export class Connection {
   #makeRoom(bytes: number, wanted: number): void {
     if (bytes <= this.#partial.length) return;
     const room = Math.min(wanted, Math.max(bytes, 2 * this.#partial.length, batchBytes));
-    const grown = Buffer.allocUnsafeSlow(Math.max(room, bytes));
+    const grown = new Uint8Array(Math.max(room, bytes));
     grown.set(this.#partial.subarray(0, this.#partialBytes));
     this.#partial = grown;
   }

@@ -89,7 +89,9 @@ function listen({ listen: wish, log }: SheepSettings, sheep: Sheep): RunningShee
   };
   const server = bind(wish, {
     open,
-    data: (socket, chunk) => socket.data.connection.received(chunk),
+    // A plain array over the same bytes: a Buffer's `slice` would be a view, not a copy.
+    data: (socket, { buffer, byteOffset, byteLength }) =>
+      socket.data.connection.received(new Uint8Array(buffer, byteOffset, byteLength)),
     drain: (socket) => socket.data.connection.drained(),
     close,
     // A client that ends or resets its connection does nothing wrong.

@@ -64,7 +64,7 @@ export class Store {
     if (entries.length === 0) return;
     this.#journal.append(entries);
     for (const entry of entries) this.#apply(entry);
-    if (this.#isFull) this.#startCarrying();
+    if (this.#isFull) void this.#startCarrying();
     else this.#wakeIn(this.#doomed.size > 0 ? limits.sheepReclaimMs : limits.sheepSyncMs);
   }
 
@@ -144,7 +144,7 @@ export class Store {
     this.#closed = true;
     this.#timer?.cancel();
     try {
-      await this.#carrying?.catch(() => {});
+      await this.#carrying;
       await this.sync();
     } finally {
       this.#journal.close();
@@ -208,7 +208,7 @@ export class Store {
     }
   }
 
-  /** Carries what one half of the journal holds to its place, while the other half is written. */
+  /** Never fails. Carries what one half of the journal holds to its place, while the other half is written. */
   #startCarrying(): Promise<void> {
     this.#carrying ??= this.#carry().finally(() => {
       this.#carrying = null;
@@ -230,7 +230,8 @@ export class Store {
         return;
       } catch (error) {
         this.#ports.log.error("metadata cannot be carried over; trying again", error);
-        if (this.#closed) throw error;
+        // What the journal holds is carried over at the next start.
+        if (this.#closed) return;
         await this.#pause(limits.sheepReclaimMs);
       }
     }
