@@ -1,5 +1,5 @@
 import { lstatSync, readdirSync, realpathSync, statSync } from "node:fs";
-import { stat } from "node:fs/promises";
+import { statfs } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import { SheepfsError } from "../base/errors.ts";
@@ -72,7 +72,8 @@ function deadMount(path: string): SheepfsError {
 async function answers(path: string, clock: Clock): Promise<boolean> {
   return await new Promise<boolean>((settle) => {
     const timer = clock.after(limits.mountProbeMs, () => settle(false));
-    stat(path).then(
+    // What statfs tells is never cached: a dead mount would answer a plain stat for a while.
+    statfs(path).then(
       () => {
         timer.cancel();
         settle(true);
