@@ -30,7 +30,7 @@ export interface Mounted {
 }
 
 const devicePath = "/dev/fuse";
-const noDevice = "FUSE is not there: load it with: modprobe fuse";
+const noFuse = `no ${devicePath}; load FUSE with: modprobe fuse`;
 
 /** Words of `-o` as mount(2)'s flags. */
 const flagOfWord: Readonly<Record<string, number>> = {
@@ -83,7 +83,7 @@ function commonWords(options: MountOptions): string[] {
 function deviceError(errno: number): SheepfsError {
   const { ENOENT, ENODEV, ENXIO, EACCES, EPERM } = errnoNumber;
   if (errno === ENOENT || errno === ENODEV || errno === ENXIO) {
-    return new SheepfsError("not_supported", `no ${devicePath}: ${noDevice}`);
+    return new SheepfsError("not_supported", noFuse);
   }
   const text = `${devicePath} cannot be opened: ${errorText(errno)}`;
   if (errno !== EACCES && errno !== EPERM) return new SheepfsError("internal", text);
@@ -97,7 +97,7 @@ function mountError(path: string, errno: number): SheepfsError {
     case errnoNumber.EACCES:
       return new SheepfsError("denied", `${text}; it needs the capability CAP_SYS_ADMIN`);
     case errnoNumber.ENODEV:
-      return new SheepfsError("not_supported", `${text}; ${noDevice}`);
+      return new SheepfsError("not_supported", `${text}; load FUSE with: modprobe fuse`);
     case errnoNumber.EBUSY:
       return new SheepfsError("busy", text);
     case errnoNumber.EINVAL:
@@ -168,7 +168,7 @@ function runOne(
 
 function helperError(path: string, said: string): SheepfsError {
   if (/device not found|modprobe/.test(said)) {
-    return new SheepfsError("not_supported", `no ${devicePath}: ${noDevice}`);
+    return new SheepfsError("not_supported", noFuse);
   }
   return new SheepfsError("denied", `mounting on '${path}' failed: ${said}`);
 }

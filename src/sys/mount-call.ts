@@ -13,8 +13,6 @@ export const mountFlag = {
   relAtime: 1 << 21,
 } as const;
 
-const lazily = 2;
-
 /** mount(2). @returns 0 or the negative errno */
 export function mountFilesystem(wish: {
   readonly source: string;
@@ -26,9 +24,4 @@ export function mountFilesystem(wish: {
   const texts = [wish.source, wish.target, wish.type, wish.data].map(cString);
   const [source, target, type, data] = texts.map((text) => ptr(text));
   return result(libc.mount(source ?? null, target ?? null, type ?? null, wish.flags, data ?? null));
-}
-
-/** Takes a mount out of the tree of names at once, whoever uses it. */
-export function unmountLazily(target: string): void {
-  libc.umount2(ptr(cString(target)), lazily);
 }
