@@ -1,7 +1,9 @@
-import { constants } from "node:fs";
-import { type FileHandle, open, readdir, stat, truncate } from "node:fs/promises";
+import { constants, fsync, open, read, write } from "node:fs";
+import { readdir, stat, truncate } from "node:fs/promises";
+import { promisify } from "node:util";
 import type { ErrorCode } from "../../src/base/errors.ts";
 import { errnoOf, ioErrnoOf } from "../../src/fuse/errno.ts";
+import { errorText, libc, result } from "../../src/sys/libc.ts";
 import type { TestCluster } from "../support/cluster.ts";
 import { cannotMount, mountSheepfs, type TestMount } from "../support/mount.ts";
 import { run } from "../support/process.ts";
@@ -39,14 +41,18 @@ class MountSubject implements Subject {
   }
 
   async stat(path: string): Promise<SubjectStat> {
-    const { size, blocks, mtimeMs, ...rest } = await stat(this.#mount.file(path));
-    const kind = rest.isDirectory() ? "dir" : "file";
-    return { kind, sizeBytes: size, allocatedBytes: blocks * 512, mtimeMs };
+    const found = await stat(this.#mount.file(path));
+    return {
+      kind: found.isDirectory() ? "dir" : "file",
+      sizeBytes: found.size,
+      allocatedBytes: found.blocks * 512,
+      mtimeMs: found.mtimeMs,
+    };
   }
 
   async open(path: string, mode: "read" | "write" | "readwrite"): Promise<SubjectFile> {
     const full = this.#mount.file(path);
-    return new MountFile(await open(full, openFlags[mode]), full);
+    return new MountFile(await promisify(open)(full, openFlags[mode]), full);
   }
 
   setSize(path: string, bytes: number): Promise<void> {
@@ -65,27 +71,27 @@ class MountSubject implements Subject {
 }
 
 class MountFile implements SubjectFile {
-  readonly #handle: FileHandle;
+  readonly #fd: number;
   readonly #path: string;
   #open = true;
 
-  constructor(handle: FileHandle, path: string) {
-    this.#handle = handle;
+  constructor(fd: number, path: string) {
+    this.#fd = fd;
     this.#path = path;
   }
 
   async read(offset: number, length: number): Promise<Uint8Array> {
     const into = new Uint8Array(length);
-    const { bytesRead } = await this.#handle.read(into, 0, length, offset);
+    const { bytesRead } = await promisify(read)(this.#fd, into, 0, length, offset);
     return into.subarray(0, bytesRead);
   }
 
   async write(offset: number, bytes: Uint8Array): Promise<number> {
-    return (await this.#handle.write(bytes, 0, bytes.length, offset)).bytesWritten;
+    return (await promisify(write)(this.#fd, bytes, 0, bytes.length, offset)).bytesWritten;
   }
 
   sync(): Promise<void> {
-    return this.#handle.sync();
+    return promisify(fsync)(this.#fd);
   }
 
   async discard(offset: number, length: number): Promise<void> {
@@ -94,10 +100,13 @@ class MountFile implements SubjectFile {
     if (exitCode !== 0) throw new Error(stderr);
   }
 
+  /** Bun's own close keeps the error of close(2) to itself. */
   async close(): Promise<void> {
     if (!this.#open) return;
     this.#open = false;
-    await this.#handle.close();
+    const returned = result(libc.close(this.#fd));
+    if (returned >= 0) return;
+    throw Object.assign(new Error(`close: ${errorText(-returned)}`), { errno: returned });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
