@@ -31,7 +31,10 @@ export interface Link {
   /** Stops `events.readable` until `resume`: back-pressure to the peer. */
   pause(): void;
   resume(): void;
-  /** Closes at once; no event follows. */
+  /**
+   * Closes at once; no event follows. What the peer does not have yet never reaches it: an orderly
+   * close would let the kernel go on sending writes that have been replayed elsewhere.
+   */
   destroy(): void;
 }
 

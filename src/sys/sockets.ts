@@ -8,7 +8,7 @@ const nonBlocking = 0o4000;
 const closeOnExec = 0o2000000;
 
 const level = { socket: 1, tcp: 6 } as const;
-const socketOption = { error: 4, keepAlive: 9 } as const;
+const socketOption = { error: 4, keepAlive: 9, linger: 13 } as const;
 const tcpOption = { noDelay: 1, keepIdle: 4, keepInterval: 5, keepCount: 6 } as const;
 
 /** A peer that vanished without a word is noticed after 5 + 3 seconds on an idle connection. */
@@ -44,6 +44,18 @@ export function tuneSocket(fd: number): void {
   setOption(fd, level.tcp, tcpOption.keepIdle, keepAlive.idleSeconds);
   setOption(fd, level.tcp, tcpOption.keepInterval, keepAlive.intervalSeconds);
   setOption(fd, level.tcp, tcpOption.keepCount, keepAlive.probes);
+  dropOnClose(fd);
+}
+
+/**
+ * A close ends the connection at once and forgets what was not sent. Else the kernel would go on
+ * sending it for minutes: a write of a connection that was given up could arrive when the network
+ * is back, after later writes that went another way.
+ */
+function dropOnClose(fd: number): void {
+  const bytes = stableBytes(8);
+  new DataView(bytes.buffer).setInt32(0, 1, true);
+  libc.setsockopt(fd, level.socket, socketOption.linger, ptr(bytes), 8);
 }
 
 function setOption(fd: number, at: number, option: number, value: number): void {
