@@ -322,4 +322,3 @@ export const notifyCode = { invalInode: 2 } as const;
 
 export const fileType = { dir: 0o040000, file: 0o100000 } as const;
 export const accessMode = 3;
-export const openTruncate = 0o1000;

@@ -196,7 +196,7 @@ export class Message implements Transfer {
 }
 
 /** A scope that is used again for each message; nobody may keep it past the answer. */
-export class MessageScope implements Scope {
+class MessageScope implements Scope {
   deadlineMs = 0;
   cancelled = false;
   readonly #clock: Clock;

@@ -16,7 +16,7 @@ export interface MountOptions {
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-export const defaultMountOptions: MountOptions = {
+const defaultMountOptions: MountOptions = {
   readOnly: false,
   allowOther: false,
   nonEmpty: false,

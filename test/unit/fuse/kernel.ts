@@ -15,7 +15,7 @@ export interface Reply {
 }
 
 /** A clock that a test moves. */
-export class TestClock implements Clock {
+class TestClock implements Clock {
   #nowMs = 1_000;
   nowMs(): number {
     return this.#nowMs;
