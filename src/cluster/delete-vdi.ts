@@ -7,10 +7,10 @@ import { type InodeHeader, slotBytes, slotOffset } from "../wire/inode.ts";
 import { results } from "../wire/result.ts";
 import { isHypervolume, slotsOf } from "./blocks.ts";
 import { clusterHasLocks } from "./info.ts";
-import { hexVid, readHeader, readInodePart } from "./inode.ts";
+import { headerIfThere, hexVid, readInodePart } from "./inode.ts";
 import { busy, lockOwner } from "./locks.ts";
 import { type VdiNameLike, vdiText } from "./name.ts";
-import { nameFields, resolveVdi } from "./resolve.ts";
+import { findVdi, nameFields, resolveVdi } from "./resolve.ts";
 
 /**
  * Deletes a VDI, or with a tag or id that snapshot; the others of its name stay. What it shares
@@ -28,12 +28,17 @@ export async function deleteVdi(
   for (let look = 1; look <= limits.vdiLooksMax; look += 1) {
     // The sheep answers with success and deletes nothing as long as a slot is set.
     if (!isHypervolume(header)) await clearSlots(caller, header, scope);
-    await deleteCleared(caller, header, scope);
-    if (await isGone(caller, header.vid, scope)) return;
+    // It goes by the name: a VDI that came to have it meanwhile must not be deleted instead.
+    const found = await findVdi(caller, name, scope);
+    if (found?.vid === header.vid) await deleteCleared(caller, header, scope);
+    const left = await headerIfThere(caller, header.vid, scope);
+    if (left === null || left.name.length === 0) return;
+    if (left.isSnapshot !== header.isSnapshot) break;
   }
   throw new SheepfsError(
     "busy",
-    `${vdiText(name)} (vid ${hexVid(header.vid)}) is written to while it is deleted; end its use and try again`,
+    `${vdiText(name)} (vid ${hexVid(header.vid)}) is written to or snapshotted while it is deleted; ` +
+      "end its use and try again",
   );
 }
 
@@ -112,14 +117,5 @@ async function deleteCleared(
     await caller.call(request, scope, expected);
   } catch (thrown) {
     if (!asSheepfsError(thrown).inDoubt) throw thrown;
-  }
-}
-
-async function isGone(caller: SheepCaller, vid: number, scope: Scope): Promise<boolean> {
-  try {
-    return (await readHeader(caller, vid, scope)).name.length === 0;
-  } catch (thrown) {
-    if (asSheepfsError(thrown).code === "stale") return true;
-    throw thrown;
   }
 }

@@ -1,4 +1,4 @@
-import { SheepfsError } from "../base/errors.ts";
+import { asSheepfsError, SheepfsError } from "../base/errors.ts";
 import type { Scope } from "../base/scope.ts";
 import type { SheepCaller } from "../client/caller.ts";
 import { objectRequest } from "../wire/header.ts";
@@ -50,6 +50,20 @@ export async function readHeader(
 ): Promise<InodeHeader> {
   const data = await readInodePart(caller, { vid, offset: 0, length: inodeHeaderBytes }, scope);
   return checkedHeader(data, vid);
+}
+
+/** The same; null when there is no such inode. */
+export async function headerIfThere(
+  caller: SheepCaller,
+  vid: number,
+  scope: Scope,
+): Promise<InodeHeader | null> {
+  try {
+    return await readHeader(caller, vid, scope);
+  } catch (thrown) {
+    if (asSheepfsError(thrown).code === "stale") return null;
+    throw thrown;
+  }
 }
 
 /**

@@ -1,4 +1,4 @@
-import { asSheepfsError, SheepfsError } from "../base/errors.ts";
+import { SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Scope } from "../base/scope.ts";
 import type { SheepCaller } from "../client/caller.ts";
@@ -9,7 +9,7 @@ import { vidMax } from "../wire/oid.ts";
 import { results } from "../wire/result.ts";
 import { hasVid, nameAndTag } from "../wire/vdi.ts";
 import { isOfOneObject } from "./blocks.ts";
-import { hexVid, readHeader } from "./inode.ts";
+import { headerIfThere, hexVid, readHeader } from "./inode.ts";
 import { checkVdiName, nameText, sameName, type VdiNameLike, vdiText } from "./name.ts";
 import { readBitmap } from "./vdis.ts";
 
@@ -75,19 +75,6 @@ async function lookUp(
   const { vid } = VdiReplyHeader.read(header, 0);
   if (vid >= 1 && vid <= vidMax) return vid;
   throw new SheepfsError("corrupt", `${vdiText(name)}: the cluster names vid ${vid.toString(16)}`);
-}
-
-async function headerIfThere(
-  caller: SheepCaller,
-  vid: number,
-  scope: Scope,
-): Promise<InodeHeader | null> {
-  try {
-    return await readHeader(caller, vid, scope);
-  } catch (thrown) {
-    if (asSheepfsError(thrown).code === "stale") return null;
-    throw thrown;
-  }
 }
 
 function isThat(header: InodeHeader, { name, snapshot }: VdiNameLike): boolean {

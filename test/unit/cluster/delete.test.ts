@@ -1,0 +1,153 @@
+import { describe, expect, test } from "bun:test";
+import { SheepfsError } from "../../../src/base/errors.ts";
+import { limits } from "../../../src/base/limits.ts";
+import { deleteVdi } from "../../../src/cluster/delete-vdi.ts";
+import { BtreeHeader, btreeMagic } from "../../../src/wire/btree.ts";
+import { slotBytes, slotOffset, slotsAt } from "../../../src/wire/inode.ts";
+import { MemorySheep, never, text } from "./memory-sheep.ts";
+
+const named = (name: string) => ({ name: text(name), snapshot: null });
+const snapTime = { seconds: 1_795_465_500, nanoseconds: 0 };
+const doubt = () => new SheepfsError("unavailable", "the answer was lost", { inDoubt: true });
+
+function isThere(sheep: MemorySheep, vid: number): boolean {
+  return sheep.headerOf(vid).name.length > 0;
+}
+
+function writes(sheep: MemorySheep) {
+  return sheep.seen.filter(({ opcode }) => opcode === "writeObject");
+}
+
+describe("deleting a VDI", () => {
+  test("clears every slot, then deletes it", async () => {
+    const sheep = new MemorySheep();
+    const base = sheep.add({ name: text("base") }, { 0: "own" });
+    const vid = sheep.add({ name: text("test") }, { 0: base, 3: "own", 15: "own" });
+    await deleteVdi(sheep, named("test"), never);
+    expect(isThere(sheep, vid)).toBe(false);
+    expect(isThere(sheep, base)).toBe(true);
+    expect(sheep.setSlots(base)).toBe(1);
+    expect(writes(sheep)).toEqual([
+      { opcode: "writeObject", vid, offset: slotOffset(0), length: 16 * slotBytes },
+    ]);
+  });
+
+  test("that is large and full clears it in bounded runs, which begin and end at set slots", async () => {
+    const sheep = new MemorySheep();
+    const vid = sheep.add({ vdiSize: 2 ** 42 });
+    const slots = new Uint32Array(2 ** 20);
+    for (let index = 0; index < slots.length; index += 5) slots[index] = vid;
+    slots.fill(0, 100_000, 900_000);
+    sheep.put(vid, slotsAt, new Uint8Array(slots.buffer));
+    await deleteVdi(sheep, named("test"), never);
+    expect(isThere(sheep, vid)).toBe(false);
+    for (const { offset, length } of writes(sheep)) {
+      const first = (offset - slotsAt) / slotBytes;
+      const last = first + length / slotBytes - 1;
+      expect([first % 5, last % 5]).toEqual([0, 0]);
+      expect(length / slotBytes).toBeLessThanOrEqual(limits.indexRunSlotsMax);
+      expect(last < 100_000 || first >= 900_000).toBe(true);
+    }
+  });
+
+  test("without a block needs no write", async () => {
+    const sheep = new MemorySheep();
+    const vid = sheep.add({});
+    await deleteVdi(sheep, named("test"), never);
+    expect(isThere(sheep, vid)).toBe(false);
+    expect(writes(sheep)).toEqual([]);
+  });
+
+  test("leaves its snapshots; a snapshot is deleted by tag or id, and leaves the others", async () => {
+    const sheep = new MemorySheep();
+    const name = text("test");
+    const one = sheep.add({ name, tag: text("one"), snapTime, snapId: 1 }, { 0: "own" });
+    const two = sheep.add({ name, tag: text("two"), snapTime, snapId: 2 }, { 0: one });
+    const working = sheep.add({ name, snapId: 3 }, { 0: one });
+    await deleteVdi(sheep, { name, snapshot: { tag: text("one") } }, never);
+    expect([one, two, working].map((vid) => isThere(sheep, vid))).toEqual([false, true, true]);
+    await deleteVdi(sheep, named("test"), never);
+    expect([two, working].map((vid) => isThere(sheep, vid))).toEqual([true, false]);
+    await deleteVdi(sheep, { name, snapshot: { id: 2 } }, never);
+    expect(isThere(sheep, two)).toBe(false);
+  });
+
+  test("that is a hypervolume leaves its index to the sheep", async () => {
+    const sheep = new MemorySheep();
+    const vid = sheep.add({ storePolicy: 1 });
+    sheep.put(vid, slotsAt, BtreeHeader.encode({ magic: btreeMagic, depth: 1 }));
+    await deleteVdi(sheep, named("test"), never);
+    expect(isThere(sheep, vid)).toBe(false);
+    expect(writes(sheep)).toEqual([]);
+  });
+
+  test("that does not exist is not found", async () => {
+    await expect(deleteVdi(new MemorySheep(), named("test"), never)).rejects.toMatchObject({
+      code: "not_found",
+    });
+  });
+
+  test("that somebody has locked is refused naming the holder, and nothing is touched", async () => {
+    const sheep = new MemorySheep();
+    const vid = sheep.add({}, { 0: "own" });
+    sheep.locked.set(vid, { host: "10.0.0.7", port: 7000 });
+    const deleting = deleteVdi(sheep, named("test"), never);
+    await expect(deleting).rejects.toMatchObject({ code: "busy" });
+    await expect(deleting).rejects.toThrow("10.0.0.7:7000");
+    expect(sheep.setSlots(vid)).toBe(1);
+  });
+});
+
+describe("when something gets in between", () => {
+  test("a lost answer is looked into, and deleting twice does no harm", async () => {
+    for (const hook of ["before", "after"] as const) {
+      const sheep = new MemorySheep();
+      const vid = sheep.add({}, { 0: "own" });
+      let lost = 0;
+      sheep[hook] = ({ opcode }) => {
+        if (opcode === "deleteVdi" && lost++ < 1) throw doubt();
+      };
+      await deleteVdi(sheep, named("test"), never);
+      expect(isThere(sheep, vid)).toBe(false);
+    }
+  });
+
+  test("a block written between clearing and deleting is cleared as well", async () => {
+    const sheep = new MemorySheep();
+    const vid = sheep.add({}, { 0: "own" });
+    let written = 0;
+    sheep.before = ({ opcode }) => {
+      if (opcode === "deleteVdi" && written++ < 1) {
+        sheep.put(vid, slotOffset(5), new Uint8Array([1, 0, 0, 0]));
+      }
+    };
+    await deleteVdi(sheep, named("test"), never);
+    expect(isThere(sheep, vid)).toBe(false);
+  });
+
+  test("a VDI that is snapshotted meanwhile is not deleted, nor the one that goes on", async () => {
+    const sheep = new MemorySheep();
+    const vid = sheep.add({}, { 0: "own" });
+    let next = 0;
+    sheep.after = ({ opcode }) => {
+      if (opcode !== "writeObject" || next !== 0) return;
+      sheep.put(vid, 520, new Uint8Array([0, 0, 0, 0, 1, 0, 0, 0]));
+      next = sheep.add({ snapId: 2, parentVid: vid }, { 0: vid });
+    };
+    await expect(deleteVdi(sheep, named("test"), never)).rejects.toMatchObject({ code: "busy" });
+    expect([isThere(sheep, vid), isThere(sheep, next), sheep.setSlots(next)]).toEqual([
+      true,
+      true,
+      1,
+    ]);
+  });
+
+  test("a VDI that is written to all the time is told as busy", async () => {
+    const sheep = new MemorySheep();
+    const vid = sheep.add({}, { 0: "own" });
+    sheep.before = ({ opcode }) => {
+      if (opcode === "deleteVdi") sheep.put(vid, slotOffset(5), new Uint8Array([1, 0, 0, 0]));
+    };
+    await expect(deleteVdi(sheep, named("test"), never)).rejects.toMatchObject({ code: "busy" });
+  });
+});
