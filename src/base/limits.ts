@@ -67,6 +67,8 @@ export const limits = {
   sendCopyBytesMax: 16 * KiB,
   /** The two buffers of a connection that is made for one request. */
   dedicatedBufferBytes: 32 * KiB,
+  /** From a gateway's being good to the look at who else is a member of its cluster. */
+  membersLookMs: 1_000,
   /** Gateways that we moved away from and that still owe answers. */
   gatewaysRetiringMax: 4,
   /** A connection attempt. */

@@ -4,20 +4,14 @@ import { SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Logger } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
-import { deadlineScope, type Scope, throwIfEnded } from "../base/scope.ts";
-import { clusterInfoNodesMax } from "../wire/cluster.ts";
-import {
-  clusterRequest,
-  NodeReplyHeader,
-  type SheepReply,
-  type SheepRequest,
-} from "../wire/header.ts";
-import { decodeNodes, NodeRecord } from "../wire/node.ts";
+import { type Scope, throwIfEnded } from "../base/scope.ts";
+import type { SheepReply, SheepRequest } from "../wire/header.ts";
 import { opcodes } from "../wire/opcode.ts";
 import { callDedicated } from "./call-at.ts";
 import type { SheepCaller } from "./caller.ts";
 import { Dedicated } from "./dedicated.ts";
 import { type DispatchCounters, Dispatcher } from "./dispatcher.ts";
+import { Members } from "./members.ts";
 import type { PoolPorts } from "./pool.ts";
 import type { ClusterIdentity } from "./sign.ts";
 import { dispatchCall, SheepStore } from "./store.ts";
@@ -52,12 +46,12 @@ export class SheepClient implements SheepCaller, AsyncDisposable {
   readonly store: SheepStore;
   readonly #ports: PoolPorts;
   readonly #dispatcher: Dispatcher;
-  /** Members of the cluster as last seen, to notice when one has left. */
-  #members: ReadonlySet<string> = new Set();
+  readonly #members: Members;
 
   constructor(options: SheepClientOptions) {
     this.#ports = options;
-    this.#dispatcher = new Dispatcher(options, options.gateways, (address) => this.#left(address));
+    this.#members = new Members(this, options.clock);
+    this.#dispatcher = new Dispatcher(options, options.gateways, this.#members);
     this.store = new SheepStore(this.#dispatcher, options.objectCache);
   }
 
@@ -134,6 +128,7 @@ export class SheepClient implements SheepCaller, AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#members.destroy();
     this.#dispatcher.destroy();
   }
 
@@ -146,20 +141,6 @@ export class SheepClient implements SheepCaller, AsyncDisposable {
     if (end !== null) return end.why;
     const { identity } = dedicated.connection;
     return this.#dispatcher.pool.otherCluster(formatAddress(address), identity) ?? { identity };
-  }
-
-  /** Whether this sheep was a member when we last looked and is none now. */
-  async #left(address: Address): Promise<boolean> {
-    const bytes = clusterInfoNodesMax * NodeRecord.size;
-    const request = clusterRequest("getNodeList", {}, { receiveBytes: bytes });
-    const scope = deadlineScope(this.#ports.clock, limits.signTimeoutMs);
-    const { header, data } = await this.call(request, scope);
-    const count = header.getUint32(NodeReplyHeader.offsets.nodesCount, true);
-    const members = new Set(decodeNodes(data, count).map(formatAddress));
-    const before = this.#members;
-    this.#members = members;
-    const title = formatAddress(address);
-    return before.has(title) && !members.has(title);
   }
 }
 

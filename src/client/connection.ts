@@ -103,7 +103,7 @@ export class Connection implements LinkEvents, ReplySink, CallSink {
     return flight.streamEnd <= this.#sender.taken;
   }
 
-  /** The owner's flights. `visit` may not send. */
+  /** The owner's flights. */
   forEach(visit: (flight: Flight) => void): void {
     this.#table.forEach((flight) => {
       if (flight !== this.#sign) visit(flight);

@@ -3,17 +3,24 @@ import type { Timer } from "../base/clock.ts";
 import { SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Scope } from "../base/scope.ts";
-import { resultError } from "../wire/result.ts";
+import { resultError, results } from "../wire/result.ts";
 import type { Connection } from "./connection.ts";
-import { Exclusion, excludedAtMs } from "./exclusion.ts";
+import { closedError, endOf, unusable } from "./ending.ts";
 import { type CallPlan, type CallSink, Flight } from "./flight.ts";
 import type { Gateway } from "./gateway.ts";
+import { Holding } from "./holding.ts";
 import type { ObjectRequest } from "./object-request.ts";
 import { GatewayPool, type PoolOwner, type PoolPorts } from "./pool.ts";
 import { FlightQueue } from "./queue.ts";
 import { backoffMs, type Outcome, verdict } from "./replay.ts";
 
 const noData = new Uint8Array(0);
+
+/** Who belongs to the cluster: its client looks that up through us. */
+export interface ClusterMembers {
+  lookSoon(): void;
+  left(address: Address): Promise<boolean>;
+}
 
 /** What happened so far. */
 export interface DispatchCounters {
@@ -44,10 +51,10 @@ export class Dispatcher implements PoolOwner {
     inDoubt: 0,
   };
   readonly #ports: PoolPorts;
-  readonly #exclusion: Exclusion;
+  readonly #members: ClusterMembers;
+  readonly #holding: Holding;
   readonly #waiting = new FlightQueue();
   readonly #paused = new Map<Flight, Timer>();
-  readonly #held = new Set<Flight>();
   readonly #free: Flight[] = [];
   /** Flights that have not ended, abandoned ones included, detached ones not. */
   #count = 0;
@@ -57,14 +64,12 @@ export class Dispatcher implements PoolOwner {
   #nowMs = 0;
   #closed = false;
 
-  constructor(
-    ports: PoolPorts,
-    addresses: readonly Address[],
-    left: (address: Address) => Promise<boolean>,
-  ) {
+  constructor(ports: PoolPorts, addresses: readonly Address[], members: ClusterMembers) {
     this.#ports = ports;
+    this.#members = members;
     this.pool = new GatewayPool(ports, this, addresses);
-    this.#exclusion = new Exclusion({ ...ports, left });
+    const left = (address: Address): Promise<boolean> => members.left(address);
+    this.#holding = new Holding({ ...ports, left });
   }
 
   get needsGateway(): boolean {
@@ -76,7 +81,7 @@ export class Dispatcher implements PoolOwner {
   }
 
   get held(): number {
-    return this.#held.size;
+    return this.#holding.count;
   }
 
   get bytesInflight(): number {
@@ -105,8 +110,8 @@ export class Dispatcher implements PoolOwner {
     this.#closed = true;
     this.#sweepTimer?.cancel();
     this.#pumpTimer?.cancel();
-    this.#exclusion.destroy();
-    const flights: Flight[] = [...this.#paused.keys(), ...this.#held];
+    const flights: Flight[] = [...this.#paused.keys(), ...this.#holding.flights()];
+    this.#holding.destroy();
     for (const timer of this.#paused.values()) timer.cancel();
     flights.push(...this.#waiting.remove(() => true));
     this.pool.forEachGateway((gateway) =>
@@ -119,16 +124,14 @@ export class Dispatcher implements PoolOwner {
     this.pool.destroy();
     for (const flight of flights) {
       if (flight.abandoned) continue;
-      const sent = flight.state === "sent" || flight.suspects !== null;
-      const inDoubt = sent && (flight.changes || flight.rule === "once");
-      const text = "the client of the cluster was closed";
-      const error = new SheepfsError("cancelled", text, { inDoubt });
+      const error = closedError(flight);
       flight.object?.done(error);
       flight.call?.done(error, null);
     }
   }
 
-  gatewayReady(): void {
+  gatewayReady(gateway: Gateway): void {
+    if (gateway.connections === 1) this.#members.lookSoon();
     this.#pump();
   }
 
@@ -152,7 +155,9 @@ export class Dispatcher implements PoolOwner {
 
   connectionLost(connection: Connection, why: SheepfsError): void {
     this.counters.connectionsLost += 1;
-    if (this.#ports.log.debugging) this.#ports.log.debug(`connection lost: ${why.message}`);
+    const { log } = this.#ports;
+    if (why.code === "corrupt") log.warn(why.message);
+    else if (log.debugging) log.debug(`connection lost: ${why.message}`);
     connection.forEach((flight) => {
       flight.connection = null;
       if (flight.state === "detached") this.#recycle(flight);
@@ -233,6 +238,7 @@ export class Dispatcher implements PoolOwner {
     }
     switch (verdict(flight.rule, { at: "answered", result })) {
       case "again":
+        if (flight.changes && result === results.network.code) this.#holding.lostWithin(flight);
         this.#pause(flight);
         return;
       case "elsewhere":
@@ -267,9 +273,12 @@ export class Dispatcher implements PoolOwner {
     if (connection.culprit === flight) flight.corruptReplies += 1;
     const outcome: Outcome = { at: "lost", sent, corruptReplies: flight.corruptReplies };
     if (sent && flight.changes && flight.rule !== "once") {
-      flight.suspects ??= [];
-      const suspect = this.#exclusion.lost(connection.address);
-      if (!flight.suspects.includes(suspect)) flight.suspects.push(suspect);
+      this.#holding.lostAt(flight, connection.address);
+    }
+    if (flight.abandoned && flight.suspects === null) {
+      // Nobody waits for it, and it was not executed.
+      this.#finish(flight, null);
+      return;
     }
     switch (verdict(flight.rule, outcome)) {
       case "replay":
@@ -291,10 +300,8 @@ export class Dispatcher implements PoolOwner {
       this.#finish(flight, error);
       return;
     }
-    flight.state = "held";
     flight.error = error;
-    flight.answeredAtMs = this.#ports.clock.nowMs();
-    this.#held.add(flight);
+    this.#holding.hold(flight);
   }
 
   /** The end of a flight that no connection knows. */
@@ -351,19 +358,10 @@ export class Dispatcher implements PoolOwner {
       this.#paused.delete(flight);
       this.#finish(flight, this.#endOf(flight, false));
     }
-    for (const flight of [...this.#held]) this.#sweepHeld(flight);
+    for (const flight of this.#holding.take(this.#nowMs)) this.#finish(flight, flight.error);
+    for (const flight of this.#holding.flights()) if (this.#isOver(flight)) this.#abandon(flight);
     this.pool.forEachGateway((gateway) => gateway.forEachConnection((one) => this.#sweepSent(one)));
     this.pool.check(this.#nowMs);
-  }
-
-  #sweepHeld(flight: Flight): void {
-    const atMs = excludedAtMs(flight.suspects ?? [], flight.answeredAtMs);
-    if (atMs !== null && this.#nowMs >= atMs) {
-      this.#held.delete(flight);
-      this.#finish(flight, flight.error);
-    } else if (this.#isOver(flight)) {
-      this.#abandon(flight);
-    }
   }
 
   #sweepSent(connection: Connection): void {
@@ -414,30 +412,8 @@ export class Dispatcher implements PoolOwner {
     return this.#closed || flight.scope.cancelled || this.#nowMs >= flight.deadlineMs;
   }
 
-  /** Why a flight ends that has no answer. */
   #endOf(flight: Flight, inDoubt: boolean): SheepfsError {
     if (inDoubt) this.counters.inDoubt += 1;
-    const options = { inDoubt };
-    if (flight.scope.cancelled || this.#closed) {
-      return new SheepfsError("cancelled", "interrupted", options);
-    }
-    if (flight.state === "paused" || (flight.state === "waiting" && flight.result !== 0)) {
-      const { code, message } = resultError(flight.result);
-      return new SheepfsError(code, message, options);
-    }
-    const { pool } = this;
-    if (flight.state === "waiting" && !pool.ready) {
-      const why = pool.lastWhy?.message ?? `no sheep answered at ${pool.titles}`;
-      return new SheepfsError("unavailable", why, options);
-    }
-    const where = flight.connection?.address ?? pool.address;
-    const text = `the sheep at ${where.host}:${where.port} did not answer in time`;
-    return new SheepfsError("timed_out", text, options);
+    return this.#closed ? closedError(flight) : endOf(flight, this.pool, inDoubt);
   }
-}
-
-/** What a request ends with that no gateway can take. */
-function unusable(why: SheepfsError): SheepfsError {
-  if (why.code !== "invalid") return why;
-  return new SheepfsError("unavailable", why.message, { cause: why });
 }

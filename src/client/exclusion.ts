@@ -54,11 +54,6 @@ export class Exclusion {
     this.#ports = ports;
   }
 
-  /** Sheep that are being listened for. */
-  get searches(): number {
-    return this.#searches.size;
-  }
-
   /** A connection to this sheep was lost just now, and it may have a write. */
   lost(address: Address): Suspect {
     const key = formatAddress(address);

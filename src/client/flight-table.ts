@@ -48,7 +48,7 @@ export class FlightTable {
     this.#freeCount += 1;
   }
 
-  /** `visit` may remove the flight it is given. */
+  /** `visit` may add flights, and remove the one it is given. */
   forEach(visit: (flight: Flight) => void): void {
     if (this.#freeCount === slots) return;
     for (let slot = 0; slot < slots; slot += 1) {

@@ -47,7 +47,8 @@ export class GatewayPool implements GatewayOwner {
   /** Gateways tried in vain since one was ready. */
   #failed = 0;
   #everReady = false;
-  #lastWhy: SheepfsError | null = null;
+  /** Why the gateways that were tried since one was ready could not be used, by address. */
+  readonly #reasons = new Map<string, SheepfsError>();
   #hopeful = false;
   #identity: ClusterIdentity = null;
   /** Whether another cluster may take the place of the one we knew. */
@@ -70,6 +71,11 @@ export class GatewayPool implements GatewayOwner {
     return address;
   }
 
+  /** For messages. */
+  get title(): string {
+    return formatAddress(this.address);
+  }
+
   get current(): Gateway | null {
     return this.#current;
   }
@@ -85,7 +91,10 @@ export class GatewayPool implements GatewayOwner {
 
   /** Why there is no gateway, as far as is known. */
   get lastWhy(): SheepfsError | null {
-    return this.#lastWhy;
+    const [first, ...others] = this.#reasons.values();
+    if (first === undefined || others.length === 0) return first ?? null;
+    const messages = [first, ...others].map((why) => why.message);
+    return new SheepfsError(first.code, messages.join("; "), { cause: first });
   }
 
   get retiring(): number {
@@ -128,7 +137,8 @@ export class GatewayPool implements GatewayOwner {
     if (gateway !== this.#current) return;
     this.#current = null;
     this.#retire(gateway);
-    this.#next(new SheepfsError("unavailable", `the sheep at ${gateway.title} is leaving`));
+    const why = new SheepfsError("unavailable", `the sheep at ${gateway.title} is leaving`);
+    this.#next(gateway.address, why);
   }
 
   /** From now on these, beginning with one that was found good; the old one answers what it owes. */
@@ -141,6 +151,7 @@ export class GatewayPool implements GatewayOwner {
     this.#index = index;
     this.#attempt = 0;
     this.#failed = 0;
+    this.#reasons.clear();
     if (identity !== null) this.#identity = identity;
     if (old !== null) this.#retire(old);
     if (this.#owner.needsGateway) this.#open();
@@ -173,7 +184,7 @@ export class GatewayPool implements GatewayOwner {
     this.#failed = 0;
     this.#everReady = true;
     this.#hopeful = false;
-    this.#lastWhy = null;
+    this.#reasons.clear();
     this.#owner.gatewayReady(gateway);
   }
 
@@ -192,7 +203,7 @@ export class GatewayPool implements GatewayOwner {
     if (this.#failed === 0) this.#ports.log.warn(why.message);
     // A sheep that was good may be so again, whatever ended it.
     if (gateway.wasReady) this.#hopeful = true;
-    this.#next(why);
+    this.#next(gateway.address, why);
   }
 
   #open(): void {
@@ -208,8 +219,8 @@ export class GatewayPool implements GatewayOwner {
   }
 
   /** The gateway of this index is no good: the next of the list, after all of them a pause. */
-  #next(why: SheepfsError): void {
-    this.#lastWhy = why;
+  #next(address: Address, why: SheepfsError): void {
+    this.#reasons.set(formatAddress(address), why);
     this.#failed += 1;
     if (!hopeless.has(why.code)) this.#hopeful = true;
     this.#index = (this.#index + 1) % this.#addresses.length;
@@ -223,16 +234,11 @@ export class GatewayPool implements GatewayOwner {
       this.#timer = null;
       if (this.#owner.needsGateway) this.ensure();
     });
-    this.#owner.noGateway(why, !hopeful);
+    this.#owner.noGateway(this.lastWhy ?? why, !hopeful);
   }
 
   #pauseMs(): number {
     this.#attempt += 1;
     return backoffMs(this.#attempt - 1, this.#ports.random);
-  }
-
-  /** For messages. */
-  get titles(): string {
-    return this.#addresses.map(formatAddress).join(", ");
   }
 }

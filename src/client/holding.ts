@@ -1,0 +1,59 @@
+import type { Address } from "../base/address.ts";
+import { Exclusion, type ExclusionPorts, excludedAtMs } from "./exclusion.ts";
+import type { Flight } from "./flight.ts";
+
+/** Writes that were answered, held until no earlier copy of them can land any more. */
+export class Holding {
+  readonly #ports: ExclusionPorts;
+  readonly #exclusion: Exclusion;
+  readonly #held = new Set<Flight>();
+
+  constructor(ports: ExclusionPorts) {
+    this.#ports = ports;
+    this.#exclusion = new Exclusion(ports);
+  }
+
+  get count(): number {
+    return this.#held.size;
+  }
+
+  /** A copy of this write was lost with a connection to that sheep. */
+  lostAt(flight: Flight, address: Address): void {
+    const suspect = this.#exclusion.lost(address);
+    flight.suspects ??= [];
+    if (!flight.suspects.includes(suspect)) flight.suspects.push(suspect);
+  }
+
+  /** A copy of this write may be on its way inside the cluster, whose sheep all run. */
+  lostWithin(flight: Flight): void {
+    flight.suspects ??= [];
+    // One is enough: time is counted from the last answer anyway.
+    if (flight.suspects.length === 0) flight.suspects.push({ seenAtMs: this.#ports.clock.nowMs() });
+  }
+
+  hold(flight: Flight): void {
+    flight.state = "held";
+    flight.answeredAtMs = this.#ports.clock.nowMs();
+    this.#held.add(flight);
+  }
+
+  /** Those that may end now, which are no longer held. */
+  take(nowMs: number): Flight[] {
+    const due: Flight[] = [];
+    for (const flight of this.#held) {
+      const atMs = excludedAtMs(flight.suspects ?? [], flight.answeredAtMs);
+      if (atMs !== null && nowMs >= atMs) due.push(flight);
+    }
+    for (const flight of due) this.#held.delete(flight);
+    return due;
+  }
+
+  flights(): Flight[] {
+    return [...this.#held];
+  }
+
+  destroy(): void {
+    this.#exclusion.destroy();
+    this.#held.clear();
+  }
+}
