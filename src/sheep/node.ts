@@ -1,4 +1,3 @@
-import { isIPv4 } from "node:net";
 import type { Address } from "../base/address.ts";
 import { NodeRecord, parseIp } from "../wire/node.ts";
 
@@ -20,7 +19,7 @@ export function nodeIdentity(local: Address): Uint8Array {
 /** An IPv4 address that came in over an IPv6 socket is shown as what it is. */
 export function plainHost(host: string): string {
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(host)?.[1];
-  return mapped !== undefined && isIPv4(mapped) ? mapped : host;
+  return mapped ?? host;
 }
 
 export const vnodesOfNode = vnodes;

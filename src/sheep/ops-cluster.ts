@@ -1,5 +1,6 @@
 import {
   ClusterInfoHead,
+  clusterFlag,
   clusterInfoBytes,
   EpochLogEntry,
   epochLogStride,
@@ -93,13 +94,18 @@ export function statCluster(sheep: Sheep, request: Request): Reply {
   return dataReply(data);
 }
 
-/** 0xbe */
+/** 0xbe: also of a cluster that is not formatted, which then has no members yet. */
 export function clusterInfo(sheep: Sheep, request: Request): Reply {
-  const facts = sheep.cluster?.facts;
-  if (facts === undefined) return refusal(results.waitForFormat);
   if (request.dataLength < clusterInfoBytes) return refusal(results.invalidParameters);
   const data = new Uint8Array(clusterInfoBytes);
-  ClusterInfoHead.write(new DataView(data.buffer), 0, {
+  const view = new DataView(data.buffer);
+  const facts = sheep.cluster?.facts;
+  if (facts === undefined) {
+    const flags = clusterFlag.autoVnodes;
+    ClusterInfoHead.write(view, 0, { version: internalVersion, flags, status: clusterWaiting });
+    return dataReply(data);
+  }
+  ClusterInfoHead.write(view, 0, {
     version: internalVersion,
     nodesCount: 1,
     epoch,
@@ -117,6 +123,7 @@ export function clusterInfo(sheep: Sheep, request: Request): Reply {
 }
 
 const clusterRunning = 1;
+const clusterWaiting = 2;
 
 /** 0xa2: the members at an epoch, then when it began. */
 export function getEpoch(sheep: Sheep, request: Request): Reply {

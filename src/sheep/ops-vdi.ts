@@ -114,7 +114,9 @@ function bitmapReply(bitmap: Uint8Array | null, dataLength: number): Reply {
 }
 
 /** 0xab: state and lock of every vid. Source: protocol §9.3 */
-export function getVdiCopies(cluster: Cluster, { dataLength, local }: Request): Reply {
+export function getVdiCopies(cluster: Cluster | null, request: Request): Reply {
+  if (cluster === null) return success;
+  const { dataLength, local } = request;
   const vdis = cluster.vdis.all();
   const data = new Uint8Array(vdis.length * VdiStateRecord.size);
   if (data.length > dataLength) return refusal(results.bufferSmall);

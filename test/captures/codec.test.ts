@@ -46,24 +46,22 @@ const requestHeaders = {
   cluster: ClusterRequestHeader,
 } as const;
 
-function replyHeader(name: OpcodeName) {
-  switch (name) {
-    case "newVdi":
-    case "lockVdi":
-    case "getVdiInfo":
-    case "deleteVdi":
-    case "getVdiAttr":
-      return VdiReplyHeader;
-    case "getNodeList":
-    case "statSheep":
-      return NodeReplyHeader;
-    case "getHash":
-      return HashReplyHeader;
-    case "getClusterDefault":
-      return ClusterDefaultReplyHeader;
-    default:
-      return opcodes[name].header === "object" ? ObjectReplyHeader : ReplyHeader;
-  }
+/** All others answer as their requests are: about an object, or with a result only. */
+const replyHeaders: Partial<Record<OpcodeName, Struct<Fields>>> = {
+  newVdi: VdiReplyHeader,
+  lockVdi: VdiReplyHeader,
+  getVdiInfo: VdiReplyHeader,
+  deleteVdi: VdiReplyHeader,
+  getVdiAttr: VdiReplyHeader,
+  getNodeList: NodeReplyHeader,
+  statSheep: NodeReplyHeader,
+  getHash: HashReplyHeader,
+  getClusterDefault: ClusterDefaultReplyHeader,
+};
+
+function replyHeader(name: OpcodeName): Struct<Fields> {
+  const plain = opcodes[name].header === "object" ? ObjectReplyHeader : ReplyHeader;
+  return replyHeaders[name] ?? plain;
 }
 
 /** What a struct makes of these bytes when it has read them. */
@@ -142,67 +140,56 @@ function checkInode(step: CaptureStep, data: Uint8Array): string[] {
   return each(data, 0, GenerationRef.size, (at) => structAt(GenerationRef, data, at, "gref"));
 }
 
-function checkAnswer(name: OpcodeName, step: CaptureStep, data: Uint8Array): string[] {
-  switch (name) {
-    case "readVdis":
-    case "readDeletedVdis":
-      return checkBitmap(data);
-    case "getNodeList":
-      return each(data, 0, NodeRecord.size, (at) => nodeAt(data, at));
-    case "statCluster": {
-      const request = new DataView(step.request.header.buffer);
-      const stride = epochLogStride(ClusterRequestHeader.read(request, 0).nodesCount);
-      return each(data, 0, stride, (at) => [
-        ...structAt(EpochLogEntry, data, at, "epoch"),
-        ...each(data.subarray(0, at + stride), at + EpochLogEntry.size, NodeRecord.size, (node) =>
-          nodeAt(data, node),
-        ),
-      ]);
-    }
-    case "clusterInfo":
-      return [...structAt(ClusterInfoHead, data, 0, "cluster"), ...nodeAt(data, 48)];
-    case "getEpoch":
-      return nodeAt(data, 0);
-    case "getVdiCopies":
-      return each(data, 0, VdiStateRecord.size, (at) => structAt(VdiStateRecord, data, at, "vdi"));
-    case "getObjectList":
-    case "oidsExist":
-      return checkOids(data);
-    case "statRecovery":
-      return structAt(RecoveryState, data, 0, "recovery");
-    case "mdInfo":
-      return each(data.subarray(0, mdInfoCountAt), 0, DiskRecord.size, (at) =>
-        structAt(DiskRecord, data, at, "disk"),
-      );
-    case "readObject": {
-      const kind = readOid(new DataView(step.request.header.buffer), 16)?.kind;
-      if (kind !== "attr") return checkInode(step, data);
-      const record = new Uint8Array(AttrRecord.size);
-      record.set(data);
-      return structAt(AttrRecord, record, 0, "attribute");
-    }
-    default:
-      return [];
-  }
+type Check = (data: Uint8Array, step: CaptureStep) => string[];
+
+function checkEpochs(data: Uint8Array, { request }: CaptureStep): string[] {
+  const { nodesCount } = ClusterRequestHeader.read(new DataView(request.header.buffer), 0);
+  const stride = epochLogStride(nodesCount);
+  return each(data, 0, stride, (at) => [
+    ...structAt(EpochLogEntry, data, at, "epoch"),
+    ...each(data.subarray(0, at + stride), at + EpochLogEntry.size, NodeRecord.size, (node) =>
+      nodeAt(data, node),
+    ),
+  ]);
 }
 
-function checkSent(name: OpcodeName, step: CaptureStep, data: Uint8Array): string[] {
-  switch (name) {
-    case "newVdi":
-    case "lockVdi":
-    case "getVdiInfo":
-    case "deleteVdi":
-      return checkNames(data);
-    case "getVdiAttr":
-      return structAt(AttrRecord, data, 0, "attribute");
-    case "oidsExist":
-      return checkOids(data);
-    case "writeObject":
-      return checkInode(step, data);
-    default:
-      return [];
-  }
+function checkRead(data: Uint8Array, step: CaptureStep): string[] {
+  const view = new DataView(step.request.header.buffer);
+  const kind = readOid(view, ObjectRequestHeader.offsets.oidLow)?.kind;
+  if (kind !== "attr") return checkInode(step, data);
+  const record = new Uint8Array(AttrRecord.size);
+  record.set(data);
+  return structAt(AttrRecord, record, 0, "attribute");
 }
+
+const answers: Partial<Record<OpcodeName, Check>> = {
+  readVdis: checkBitmap,
+  readDeletedVdis: checkBitmap,
+  getNodeList: (data) => each(data, 0, NodeRecord.size, (at) => nodeAt(data, at)),
+  statCluster: checkEpochs,
+  clusterInfo: (data) => [...structAt(ClusterInfoHead, data, 0, "cluster"), ...nodeAt(data, 48)],
+  getEpoch: (data) => nodeAt(data, 0),
+  getVdiCopies: (data) =>
+    each(data, 0, VdiStateRecord.size, (at) => structAt(VdiStateRecord, data, at, "vdi")),
+  getObjectList: checkOids,
+  oidsExist: checkOids,
+  statRecovery: (data) => structAt(RecoveryState, data, 0, "recovery"),
+  mdInfo: (data) =>
+    each(data.subarray(0, mdInfoCountAt), 0, DiskRecord.size, (at) =>
+      structAt(DiskRecord, data, at, "disk"),
+    ),
+  readObject: checkRead,
+};
+
+const sent: Partial<Record<OpcodeName, Check>> = {
+  newVdi: checkNames,
+  lockVdi: checkNames,
+  getVdiInfo: checkNames,
+  deleteVdi: checkNames,
+  getVdiAttr: (data) => structAt(AttrRecord, data, 0, "attribute"),
+  oidsExist: checkOids,
+  writeObject: (data, step) => checkInode(step, data),
+};
 
 function check(step: CaptureStep): string[] {
   const { request, response } = step;
@@ -214,11 +201,11 @@ function check(step: CaptureStep): string[] {
   wrong.push(...structAt<Fields>(sentAs, request.header, 0, "request header"));
   wrong.push(...structAt<Fields>(answeredAs, response.header, 0, "response header"));
   if (name === null) return wrong;
-  if (request.data !== null) wrong.push(...checkSent(name, step, request.data));
+  if (request.data !== null) wrong.push(...(sent[name]?.(request.data, step) ?? []));
   const failed = new DataView(response.header.buffer).getUint32(16, true) !== 0;
   // With some errors the daemon sends what lay in its memory.
   if (response.data !== null && (!failed || name === "oidsExist")) {
-    wrong.push(...checkAnswer(name, step, response.data));
+    wrong.push(...(answers[name]?.(response.data, step) ?? []));
   }
   return wrong;
 }

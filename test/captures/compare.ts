@@ -9,7 +9,7 @@ import {
 import { InodeHeaderStruct } from "../../src/wire/inode.ts";
 import { NodeRecord } from "../../src/wire/node.ts";
 import { readOid } from "../../src/wire/oid.ts";
-import { opcodeOf } from "../../src/wire/opcode.ts";
+import { type OpcodeName, opcodeOf } from "../../src/wire/opcode.ts";
 import { AttrRecord, DiskRecord, VdiStateRecord } from "../../src/wire/vdi.ts";
 import type { CaptureStep } from "./load.ts";
 import type { RawReply } from "./raw-client.ts";
@@ -84,39 +84,41 @@ function compareMoment(recorded: Uint8Array, ours: Uint8Array, at: number, times
 
 const nothing: Rules = { headerMasks: [], masks: [], moments: [] };
 
-function rulesOf({ request, response }: CaptureStep): Rules {
-  const header = new DataView(request.header.buffer);
-  const answer = new DataView(response.header.buffer);
-  const failed = answer.getUint32(ReplyHeader.offsets.result, true) !== 0;
-  const opcode = opcodeOf(header.getUint8(RequestHeader.offsets.opcode));
-  switch (opcode) {
-    case "newVdi":
-      // Fields of a failed one are what the daemon's stack held.
-      return failed ? { ...nothing, headerMasks: [{ from: 20, bytes: 28 }] } : nothing;
-    case "statSheep": {
-      const { storeBytes } = NodeReplyHeader.offsets;
-      return { ...nothing, headerMasks: [{ from: storeBytes, bytes: 16 }] };
-    }
-    case "getNodeList":
-      return { ...nothing, masks: nodeMasks(0) };
-    case "statCluster":
-      return logRules(header);
-    case "clusterInfo":
-      return response.data?.length === clusterInfoBytes
-        ? { ...nothing, masks: nodeMasks(48), moments: [{ at: 8 }] }
-        : nothing;
-    case "getEpoch":
-      return { ...nothing, masks: [...nodeMasks(0), { from: NodeRecord.size, bytes: 8 }] };
-    case "mdInfo":
-      return { ...nothing, masks: [{ from: 8, bytes: DiskRecord.size - 8 }] };
-    case "getVdiCopies":
-      return { ...nothing, masks: ownerMasks(response.data?.length ?? 0) };
-    case "readObject":
-      return readRules(header, response.data?.length ?? 0);
-    default:
-      return nothing;
-  }
+function rulesOf(step: CaptureStep): Rules {
+  const opcode = opcodeOf(step.request.header[RequestHeader.offsets.opcode] ?? 0);
+  const rules = opcode === null ? undefined : rulesByOpcode[opcode];
+  const header = new DataView(step.request.header.buffer);
+  return rules?.(header, step.response.data?.length ?? 0, isFailed(step)) ?? nothing;
 }
+
+function isFailed({ response }: CaptureStep): boolean {
+  return new DataView(response.header.buffer).getUint32(ReplyHeader.offsets.result, true) !== 0;
+}
+
+const rulesByOpcode: Partial<
+  Record<OpcodeName, (header: DataView, bytes: number, failed: boolean) => Rules>
+> = {
+  // Fields of a failed one are what the daemon's stack held.
+  newVdi: (_, __, failed) =>
+    failed ? { ...nothing, headerMasks: [{ from: 20, bytes: 28 }] } : nothing,
+  statSheep: () => ({
+    ...nothing,
+    headerMasks: [{ from: NodeReplyHeader.offsets.storeBytes, bytes: 16 }],
+  }),
+  getNodeList: () => ({ ...nothing, masks: nodeMasks(0) }),
+  statCluster: (header) => logRules(header),
+  clusterInfo: (_, bytes) =>
+    bytes === clusterInfoBytes
+      ? { ...nothing, masks: nodeMasks(48), moments: [{ at: 8 }] }
+      : nothing,
+  getEpoch: () => ({
+    ...nothing,
+    masks: [...nodeMasks(0), { from: NodeRecord.size, bytes: 8 }],
+  }),
+  mdInfo: () => ({ ...nothing, masks: [{ from: 8, bytes: DiskRecord.size - 8 }] }),
+  getVdiCopies: (_, bytes) => ({ ...nothing, masks: ownerMasks(bytes) }),
+  readObject: (header, bytes) => readRules(header, bytes),
+};
 
 /** A node's memory, port, zone and space. */
 function nodeMasks(at: number): Mask[] {

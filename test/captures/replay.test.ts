@@ -5,8 +5,9 @@ import { startSheep } from "../../src/sheep/server.ts";
 import { TemporaryFolder } from "../support/process.ts";
 import { differences, type Times } from "./compare.ts";
 import { type Capture, captureNames, loadCapture } from "./load.ts";
+import { format } from "./operations.ts";
 import { RawClient, type RawReply } from "./raw-client.ts";
-import { type Chapter, format, notReplayed, stories } from "./stories.ts";
+import { type Chapter, notReplayed, stories } from "./stories.ts";
 
 /** Sends a recording's requests in their order. */
 async function replay(chapter: Chapter, capture: Capture, client: RawClient): Promise<RawReply[]> {

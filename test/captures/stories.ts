@@ -1,8 +1,7 @@
-import { ClusterRequestHeader, objectRequest, vdiRequest } from "../../src/wire/header.ts";
-import { slotOffset } from "../../src/wire/inode.ts";
-import { opcodes, requestFlag } from "../../src/wire/opcode.ts";
-import { nameAndTag, nameField } from "../../src/wire/vdi.ts";
+import { objectRequest, vdiRequest } from "../../src/wire/header.ts";
+import { nameAndTag } from "../../src/wire/vdi.ts";
 import type { CaptureStep } from "./load.ts";
+import { bytesOf, create, fill, format, snapshot, succeed } from "./operations.ts";
 import type { RawClient } from "./raw-client.ts";
 
 /** What has to be there before a recording; it was done then, too, and not recorded. */
@@ -28,7 +27,6 @@ export interface Story {
   readonly chapters: readonly Chapter[];
 }
 
-const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
 const noLocks = 0x04;
 const withLocks = 0x0c;
 const MiB = 1024 * 1024;
@@ -37,71 +35,6 @@ const flushes = "ours makes it durable and says so (0); the daemon has nothing t
 const inside = "ours keeps requests inside the object (5)";
 const rollsBack = "ours really deletes the working VDI, so QEMU's rollback goes on";
 const reclaims = "ours deletes what still has slots set; the daemon only says so";
-
-async function succeed(reply: Promise<{ readonly result: number }>): Promise<void> {
-  const { result } = await reply;
-  if (result !== 0) throw new Error(`setup answered 0x${result.toString(16)}`);
-}
-
-/** Formats as MAKE_FS does over the wire. */
-export async function format(client: RawClient, flags: number, copies = 1): Promise<void> {
-  const { code, version } = opcodes.makeFs;
-  const data = bytesOf("plain\0");
-  const header = ClusterRequestHeader.encode({
-    version,
-    opcode: code,
-    flags: requestFlag.write,
-    dataLength: data.length,
-    copies,
-    clusterFlags: flags,
-    ctime: new Uint8Array([0, 0, 0, 0, 1, 0, 0, 0x65]),
-  });
-  await succeed(client.exchange(header, data));
-}
-
-async function create(client: RawClient, name: string, vdiSize: number): Promise<number> {
-  const request = vdiRequest("newVdi", { vdiSize }, { data: nameField(bytesOf(name)) });
-  const reply = await client.call(request);
-  return reply.header.getUint32(24, true);
-}
-
-/** An object of its own with these bytes at its start, and the slot that names it. */
-async function fill(
-  client: RawClient,
-  vid: number,
-  index: number,
-  data: Uint8Array,
-): Promise<void> {
-  const object = { kind: "data", vid, index } as const;
-  await succeed(client.call(objectRequest("createAndWriteObject", object, { data })));
-  await setSlot(client, vid, index, vid);
-}
-
-async function setSlot(
-  client: RawClient,
-  vid: number,
-  index: number,
-  value: number,
-): Promise<void> {
-  const inode = { kind: "inode", vid, index: 0, offset: slotOffset(index) } as const;
-  const data = new Uint8Array(new Uint32Array([value]).buffer);
-  await succeed(client.call(objectRequest("writeObject", inode, { data })));
-}
-
-async function snapshot(
-  client: RawClient,
-  name: string,
-  vid: number,
-  about: { readonly tag: string; readonly vdiSize: number },
-): Promise<number> {
-  const inode = { kind: "inode", vid, index: 0, offset: 256 } as const;
-  const tag = nameField(bytesOf(about.tag));
-  await succeed(client.call(objectRequest("writeObject", inode, { data: tag })));
-  const fields = { vdiSize: about.vdiSize, baseVid: vid, copies: 1, blockSizeShift: 22, snapId: 1 };
-  const data = nameField(bytesOf(name));
-  const reply = await client.call(vdiRequest("newVdi", fields, { data }));
-  return reply.header.getUint32(24, true);
-}
 
 /** What a step's answer held. */
 function read(steps: readonly CaptureStep[], step: number): Uint8Array {
