@@ -6,6 +6,7 @@ import type { Logger } from "../base/log.ts";
 import { InHeader } from "./abi.ts";
 import { errno } from "./errno.ts";
 import { Message, type MessageOwner, messageBufferBytes } from "./message.ts";
+import { TroubleLog } from "./trouble-log.ts";
 
 /** The device as a port: system calls that give a count or a negative errno. `sys/` has the real one. */
 export interface FuseDevice {
@@ -40,6 +41,7 @@ export class Channel implements MessageOwner {
   readonly #events: ChannelEvents;
   readonly #clock: Clock;
   readonly #log: Logger;
+  readonly #trouble: TroubleLog;
   readonly #messages: Message[] = [];
   /** Used last, taken first: as few buffers as possible are touched. */
   readonly #free: Message[] = [];
@@ -55,6 +57,7 @@ export class Channel implements MessageOwner {
     this.#events = events;
     this.#clock = ports.clock;
     this.#log = ports.log;
+    this.#trouble = new TroubleLog(ports.clock, ports.log);
   }
 
   /** All that were ever needed, those under way among them. */
@@ -104,6 +107,10 @@ export class Channel implements MessageOwner {
       );
     }
     return false;
+  }
+
+  failing(error: SheepfsError): void {
+    this.#trouble.note(error);
   }
 
   release(message: Message): void {

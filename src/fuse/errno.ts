@@ -58,7 +58,17 @@ export const errnoOf: Record<ErrorCode, number> = {
   internal: errno.EIO,
 };
 
-/** The same for reads and writes: programs that do I/O expect EIO for every trouble of a disk. */
+/** Troubles of the cluster, and how long it takes to be over, that are no business of a disk's user. */
+const diskTroubles: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  "overload",
+  "timed_out",
+  "version",
+]);
+
+/**
+ * The same for reads, writes and fsync: programs that do I/O expect EIO for every trouble of a
+ * disk, and would take EAGAIN for an invitation to poll.
+ */
 export function ioErrnoOf(code: ErrorCode): number {
-  return code === "timed_out" ? errno.EIO : errnoOf[code];
+  return diskTroubles.has(code) ? errno.EIO : errnoOf[code];
 }

@@ -5,7 +5,7 @@ import { limits } from "../base/limits.ts";
 import type { Scope, Unsubscribe } from "../base/scope.ts";
 import type { Transfer } from "../base/transfer.ts";
 import { InHeader, OutHeader, ReadIn, WriteIn, WriteOut } from "./abi.ts";
-import { ioErrnoOf } from "./errno.ts";
+import { errnoOf, ioErrnoOf } from "./errno.ts";
 
 /** Where a message's own fields begin, behind the header. */
 export const bodyAt = InHeader.size;
@@ -37,6 +37,8 @@ export interface MessageOwner {
   ): boolean;
   /** The message is answered and its buffer free for the next one. */
   release(message: Message): void;
+  /** Why a message is about to be answered with an errno. */
+  failing(error: SheepfsError): void;
 }
 
 /**
@@ -140,7 +142,7 @@ export class Message implements Transfer {
   /** Transfer: the end of the read or write. */
   done(error: SheepfsError | null): void {
     if (this.#state === "answered") this.#release();
-    else if (error !== null) this.fail(ioErrnoOf(error.code));
+    else if (error !== null) this.failIo(error);
     else if (this.#writing) this.replyWritten(this.length);
     else this.reply(this.length);
   }
@@ -162,6 +164,18 @@ export class Message implements Transfer {
     const taken = this.#owner.send(this.buffer, replyAt, OutHeader.size + bodyBytes, null, 0, 0);
     this.#release();
     return taken;
+  }
+
+  /** Answers with what the error is to a program, says why in the log, gives the message back. */
+  failWith(error: SheepfsError): void {
+    this.#owner.failing(error);
+    this.fail(errnoOf[error.code]);
+  }
+
+  /** The same for reading, writing and making durable. */
+  failIo(error: SheepfsError): void {
+    this.#owner.failing(error);
+    this.fail(ioErrnoOf(error.code));
   }
 
   /** Answers with an error and gives the message back. */

@@ -15,7 +15,7 @@ import {
   initFlag,
   initFlag2,
 } from "./abi.ts";
-import { errno, errnoOf } from "./errno.ts";
+import { errno } from "./errno.ts";
 import { bodyAt, type Message, replyBodyAt } from "./message.ts";
 import {
   isLongEnough,
@@ -159,11 +159,10 @@ export class Session {
 
   #answerThrown(message: Message, thrown: unknown): void {
     const error = asSheepfsError(thrown);
-    const name = this.#names[message.opcode] ?? "a message";
-    if (error.code === "internal") this.#context.log.error(`${name} failed`, error);
-    else if (this.#context.log.debugging) this.#context.log.debug(`${name}: ${error.message}`);
     // A handler that threw after its answer has a bug, but the kernel must not get a second one.
-    if (message.working) message.fail(errnoOf[error.code]);
+    if (!message.working) this.#context.log.error("a handler failed after its answer", error);
+    else if (isIo(message.opcode)) message.failIo(error);
+    else message.failWith(error);
   }
 
   #refuse(message: Message, name: MessageName, error: number): void {
@@ -240,6 +239,15 @@ export class Session {
     // Not there: it was answered while the interrupt was on its way.
   }
 }
+
+function isIo(opcode: number): boolean {
+  return ioOpcodes.has(opcode);
+}
+
+/** Volumes answer READ and WRITE without throwing; a control file's WRITE tells exactly what it was. */
+const ioOpcodes: ReadonlySet<number> = new Set(
+  (["FSYNC", "FALLOCATE"] as const).map((name) => messageTable[name].opcode),
+);
 
 const nothingAgreed = {
   major: fuseMajor,
