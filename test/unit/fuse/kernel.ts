@@ -15,7 +15,7 @@ export interface Reply {
 }
 
 /** A clock that a test moves. */
-class TestClock implements Clock {
+export class TestClock implements Clock {
   #nowMs = 1_000;
   nowMs(): number {
     return this.#nowMs;
