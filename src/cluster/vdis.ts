@@ -71,7 +71,7 @@ async function factsOf(caller: SheepCaller, vid: number, scope: Scope): Promise<
   }
 }
 
-export function vdiFacts(header: InodeHeader, counts: BlockCounts): VdiFacts {
+function vdiFacts(header: InodeHeader, counts: BlockCounts): VdiFacts {
   const { copyPolicy } = header;
   return {
     header,

@@ -175,37 +175,29 @@ export class MemorySheep implements SheepCaller {
   }
 
   #execute(request: SheepRequest, view: DataView): Answer {
-    switch (request.opcode) {
-      case "readVdis":
-        return { data: this.used.slice() };
-      case "readDeletedVdis":
-        return { data: this.deleted.slice() };
-      case "readObject":
-        return this.#read(view);
-      case "writeObject":
-        return this.#write(view, request.data ?? noBytes);
-      case "getVdiInfo":
-        return vdiAnswer(this.#lookUp(request, view));
-      case "newVdi":
-        return this.#create(request, view);
-      case "deleteVdi":
-        return this.#delete(request, view);
-      case "lockVdi":
-        return this.#lock(request, view);
-      case "releaseVdi":
+    const handlers: Partial<Record<OpcodeName, () => Answer>> = {
+      readVdis: () => ({ data: this.used.slice() }),
+      readDeletedVdis: () => ({ data: this.deleted.slice() }),
+      readObject: () => this.#read(view),
+      writeObject: () => this.#write(view, request.data ?? noBytes),
+      getVdiInfo: () => vdiAnswer(this.#lookUp(request, view)),
+      newVdi: () => this.#create(request, view),
+      deleteVdi: () => this.#delete(request, view),
+      lockVdi: () => this.#lock(request, view),
+      releaseVdi: () => {
         this.locked.delete(VdiRequestHeader.read(view, 0).baseVid);
         return {};
-      case "getVdiCopies":
-        return this.#states(request);
-      case "statCluster":
-        return { data: this.#epochLog(request) };
-      case "getClusterDefault":
-        return { header: ClusterDefaultReplyHeader.encode({ blockSizeShift: this.defaultShift }) };
-      case "getNodeList":
-        return this.#nodeList();
-      default:
-        throw new Error(`${request.opcode} is not of this test`);
-    }
+      },
+      getVdiCopies: () => this.#states(request),
+      statCluster: () => ({ data: this.#epochLog(request) }),
+      getClusterDefault: () => ({
+        header: ClusterDefaultReplyHeader.encode({ blockSizeShift: this.defaultShift }),
+      }),
+      getNodeList: () => this.#nodeList(),
+    };
+    const handler = handlers[request.opcode];
+    if (handler === undefined) throw new Error(`${request.opcode} is not of this test`);
+    return handler();
   }
 
   #read(view: DataView): Answer {
