@@ -1,7 +1,7 @@
 import { SheepfsError } from "../base/errors.ts";
 
 /** Longest name of a node, as every filesystem has it. */
-export const treeNameBytesMax = 255;
+const treeNameBytesMax = 255;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

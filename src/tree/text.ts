@@ -88,7 +88,7 @@ export function textAttr(sizeBytes: number, changedMs: number, bornMs: number): 
 }
 
 /** An open file of bytes that stay as they are. */
-export function openBytes(bytes: Uint8Array, path: string): OpenFile {
+function openBytes(bytes: Uint8Array, path: string): OpenFile {
   return {
     sizeBytes: () => bytes.length,
     read: (into, offset) => readBytes(bytes, into, offset),

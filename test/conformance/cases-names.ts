@@ -1,17 +1,16 @@
-import { describe, expect, test } from "bun:test";
+import { expect } from "bun:test";
 import { escapeName, unescapeName } from "../../src/tree/names.ts";
 import {
   attach,
   detach,
   expectFailure,
-  inWorld,
   pattern,
   readPart,
   readText,
   sameContent,
   writePart,
 } from "./driver.ts";
-import type { SubjectKind } from "./subject.ts";
+import type { CaseGroup, World } from "./world.ts";
 
 /** Beginnings of names of VDIs, escaped; whoever creates them appends to them. */
 const escapedNames: readonly (readonly [string, string])[] = [
@@ -31,48 +30,62 @@ const plainNames: readonly (readonly [string, string])[] = [
   ["dots in front", "...a"],
 ];
 
-export function nameCases(kind: SubjectKind): void {
-  describe("a VDI whose name has", () => {
-    for (const [what, label] of [...escapedNames, ...plainNames]) {
-      test(`${what} is listed safely and attached by what is listed`, () =>
-        inWorld(kind, async ({ subject, cluster }) => {
-          // Where names get a prefix, a space is no longer in front.
-          const created = await cluster.createVdi(label, { size: "8M" });
-          const listed = escapeName(unescapeName(created));
-          expect(await readText(subject, "vdi/list")).toContain(` ${listed} `);
-          await attach(subject, listed);
-          expect(await subject.list("volume")).toEqual([listed]);
-          const path = `volume/${listed}`;
-          expect(await writePart(subject, path, 0, pattern(100, 1))).toBe(100);
-          expect(sameContent(await readPart(subject, path, 0, 100), pattern(100, 1))).toBe(true);
-          expect(await readText(subject, "vdi/mount")).toContain(`\n  ${listed}  8388608 bytes`);
-          await detach(subject, listed);
-          expect(await subject.list("volume")).toEqual([]);
-        }));
-    }
-  });
-
-  test("a name may also be written raw", () =>
-    inWorld(kind, async ({ subject, cluster }) => {
-      const listed = await cluster.createVdi("raw\\x2fname", { size: "8M" });
-      await attach(subject, `  ${listed.replace("\\x2f", "/")}\t`);
-      expect(await subject.list("volume")).toEqual([listed]);
-      await detach(subject, listed.replace("\\x2f", "/"));
-    }));
-
-  test("a name is only a name, whatever a shell would make of it", () =>
-    inWorld(kind, async ({ subject }) => {
-      for (const name of ["x; touch /tmp/pwned;", "$(id)", "`id`", "../../etc/passwd", "*"]) {
-        await expectFailure(subject, attach(subject, name), "not_found");
-      }
-      expect(await subject.list("volume")).toEqual([]);
-    }));
-
-  test("a backslash that begins no escape is refused", () =>
-    inWorld(kind, async ({ subject }) => {
-      for (const name of ["a\\b", "a\\x2", "a\\x00"]) {
-        await expectFailure(subject, attach(subject, name), "invalid");
-      }
-      expect(await readText(subject, "vdi/mount")).toContain("write \\x5c for a backslash");
-    }));
+/** Created, listed, attached, used and detached. */
+async function livesUnder(label: string, { subject, cluster }: World): Promise<void> {
+  // Where names get a prefix, a space is no longer in front.
+  const created = await cluster.createVdi(label, { size: "8M" });
+  const listed = escapeName(unescapeName(created));
+  expect(await readText(subject, "vdi/list")).toContain(` ${listed} `);
+  await attach(subject, listed);
+  expect(await subject.list("volume")).toEqual([listed]);
+  const path = `volume/${listed}`;
+  expect(await writePart(subject, path, 0, pattern(100, 1))).toBe(100);
+  expect(sameContent(await readPart(subject, path, 0, 100), pattern(100, 1))).toBe(true);
+  expect(await readText(subject, "vdi/mount")).toContain(`\n  ${listed}  8388608 bytes`);
+  await detach(subject, listed);
+  expect(await subject.list("volume")).toEqual([]);
 }
+
+export const nameGroups: readonly CaseGroup[] = [
+  {
+    about: "a VDI whose name has",
+    cases: [...escapedNames, ...plainNames].map(([what, label]) => ({
+      name: `${what} is listed safely and attached by what is listed`,
+      run: (world: World) => livesUnder(label, world),
+    })),
+  },
+  {
+    about: "a name",
+    cases: [
+      {
+        name: "may also be written raw",
+        run: async ({ subject, cluster }) => {
+          const listed = await cluster.createVdi("raw\\x2fname", { size: "8M" });
+          await attach(subject, `  ${listed.replace("\\x2f", "/")}\t`);
+          expect(await subject.list("volume")).toEqual([listed]);
+          await detach(subject, listed.replace("\\x2f", "/"));
+        },
+      },
+
+      {
+        name: "is only a name, whatever a shell would make of it",
+        run: async ({ subject }) => {
+          for (const name of ["x; touch /tmp/pwned;", "$(id)", "`id`", "../../etc/passwd", "*"]) {
+            await expectFailure(subject, attach(subject, name), "not_found");
+          }
+          expect(await subject.list("volume")).toEqual([]);
+        },
+      },
+
+      {
+        name: "is refused when a backslash begins no escape",
+        run: async ({ subject }) => {
+          for (const name of ["a\\b", "a\\x2", "a\\x00"]) {
+            await expectFailure(subject, attach(subject, name), "invalid");
+          }
+          expect(await readText(subject, "vdi/mount")).toContain("write \\x5c for a backslash");
+        },
+      },
+    ],
+  },
+];

@@ -1,6 +1,6 @@
-import { describe, expect, test } from "bun:test";
-import { attach, eventually, expectFailure, inWorld, readText } from "./driver.ts";
-import type { SubjectKind } from "./subject.ts";
+import { expect } from "bun:test";
+import { attach, eventually, expectFailure, readText } from "./driver.ts";
+import type { CaseGroup } from "./world.ts";
 
 const texts = ["cluster/info", "vdi/list", "node/info", "node/list"] as const;
 
@@ -13,88 +13,108 @@ const directories: Readonly<Record<string, readonly string[]>> = {
   volume: [],
 };
 
-export function textCases(kind: SubjectKind): void {
-  describe("the tree", () => {
-    test("has its directories and files, each of its kind, and no others", () =>
-      inWorld(kind, async ({ subject }) => {
-        for (const [path, names] of Object.entries(directories)) {
-          expect(await subject.list(path)).toEqual([...names]);
-          expect((await subject.stat(path)).kind).toBe("dir");
-          for (const name of path === "" ? [] : names) {
-            expect((await subject.stat(`${path}/${name}`)).kind).toBe("file");
+export const textGroups: readonly CaseGroup[] = [
+  {
+    about: "the tree",
+    cases: [
+      {
+        name: "has its directories and files, each of its kind, and no others",
+        run: async ({ subject }) => {
+          for (const [path, names] of Object.entries(directories)) {
+            expect(await subject.list(path)).toEqual([...names]);
+            expect((await subject.stat(path)).kind).toBe("dir");
+            for (const name of path === "" ? [] : names) {
+              expect((await subject.stat(`${path}/${name}`)).kind).toBe("file");
+            }
           }
-        }
-        for (const path of ["no", "vdi/no", "volume/no", "cluster/info "]) {
-          await expectFailure(subject, subject.stat(path), "not_found");
-        }
-        await expectFailure(subject, subject.stat("cluster/info/x"), "not_directory");
-      }));
-  });
+          for (const path of ["no", "vdi/no", "volume/no", "cluster/info "]) {
+            await expectFailure(subject, subject.stat(path), "not_found");
+          }
+          await expectFailure(subject, subject.stat("cluster/info/x"), "not_directory");
+        },
+      },
+    ],
+  },
 
-  describe("a text", () => {
-    test("has the size that stat shows, and is read in any pieces", () =>
-      inWorld(kind, async ({ subject, cluster }) => {
-        await cluster.createVdi("listed", { size: "8M" });
-        for (const path of texts) {
-          await using file = await subject.open(path, "read");
-          const whole = await file.read(0, 1 << 20);
-          expect([path, (await subject.stat(path)).sizeBytes]).toEqual([path, whole.length]);
-          expect(Buffer.from(await file.read(7, 20))).toEqual(Buffer.from(whole.subarray(7, 27)));
-          expect((await file.read(whole.length, 10)).length).toBe(0);
-          expect(whole.at(-1)).toBe(0x0a);
-        }
-      }));
+  {
+    about: "a text",
+    cases: [
+      {
+        name: "has the size that stat shows, and is read in any pieces",
+        run: async ({ subject, cluster }) => {
+          await cluster.createVdi("listed", { size: "8M" });
+          for (const path of texts) {
+            await using file = await subject.open(path, "read");
+            const whole = await file.read(0, 1 << 20);
+            expect([path, (await subject.stat(path)).sizeBytes]).toEqual([path, whole.length]);
+            expect(Buffer.from(await file.read(7, 20))).toEqual(Buffer.from(whole.subarray(7, 27)));
+            expect((await file.read(whole.length, 10)).length).toBe(0);
+            expect(whole.at(-1)).toBe(0x0a);
+          }
+        },
+      },
 
-    test("tells of the cluster, its VDIs and its nodes", () =>
-      inWorld(kind, async ({ subject, cluster }) => {
-        const vdi = await cluster.createVdi("told", { size: "32M" });
-        const info = await readText(subject, "cluster/info");
-        expect(info).toStartWith("Cluster status: running, auto-recovery enabled\n");
-        expect(info).toMatch(/^Cluster created at \w{3} \w{3} +\d+ [\d:]{8} \d{4}$/m);
-        expect(info).toContain("Epoch Time           Version [Host:Port:V-Nodes,,,]\n");
-        const list = await readText(subject, "vdi/list");
-        expect(list).toMatch(/^ {2}Name +Id +Size +Used +Shared +Creation time +VDI id +Copies/);
-        expect(list).toMatch(new RegExp(`^  ${vdi} +0 +32 MB +0.0 MB +0.0 MB `, "m"));
-        const node = await readText(subject, "node/list");
-        expect(node).toContain("Host:Port");
-        expect(node).toContain(cluster.address);
-        expect(await readText(subject, "node/info")).toContain("\nTotal virtual image size\t");
-      }));
+      {
+        name: "tells of the cluster, its VDIs and its nodes",
+        run: async ({ subject, cluster }) => {
+          const vdi = await cluster.createVdi("told", { size: "32M" });
+          const info = await readText(subject, "cluster/info");
+          expect(info).toStartWith("Cluster status: running, auto-recovery enabled\n");
+          expect(info).toMatch(/^Cluster created at \w{3} \w{3} +\d+ [\d:]{8} \d{4}$/m);
+          expect(info).toContain("Epoch Time           Version [Host:Port:V-Nodes,,,]\n");
+          const list = await readText(subject, "vdi/list");
+          expect(list).toMatch(/^ {2}Name +Id +Size +Used +Shared +Creation time +VDI id +Copies/);
+          expect(list).toMatch(new RegExp(`^  ${vdi} +0 +32 MB +0.0 MB +0.0 MB `, "m"));
+          const node = await readText(subject, "node/list");
+          expect(node).toContain("Host:Port");
+          expect(node).toContain(cluster.address);
+          expect(await readText(subject, "node/info")).toContain("\nTotal virtual image size\t");
+        },
+      },
 
-    test("that is open never changes, and whoever opens it a second later sees what is new", () =>
-      inWorld(kind, async ({ subject, cluster }) => {
-        await using file = await subject.open("vdi/list", "read");
-        const before = await file.read(0, 1 << 20);
-        const vdi = await cluster.createVdi("later", { size: "8M" });
-        await eventually("the new VDI is listed", async () =>
-          (await readText(subject, "vdi/list")).includes(vdi),
-        );
-        expect(Buffer.from(await file.read(0, 1 << 20))).toEqual(Buffer.from(before));
-      }));
+      {
+        name: "that is open never changes, and whoever opens it a second later sees what is new",
+        run: async ({ subject, cluster }) => {
+          await using file = await subject.open("vdi/list", "read");
+          const before = await file.read(0, 1 << 20);
+          const vdi = await cluster.createVdi("later", { size: "8M" });
+          await eventually("the new VDI is listed", async () =>
+            (await readText(subject, "vdi/list")).includes(vdi),
+          );
+          expect(Buffer.from(await file.read(0, 1 << 20))).toEqual(Buffer.from(before));
+        },
+      },
 
-    test("has the time of its rendering", () =>
-      inWorld(kind, async ({ subject }) => {
-        const startMs = Date.now();
-        await readText(subject, "cluster/info");
-        const { mtimeMs } = await subject.stat("cluster/info");
-        expect(mtimeMs).toBeGreaterThanOrEqual(startMs - 1_000);
-        expect(mtimeMs).toBeLessThanOrEqual(Date.now() + 1);
-      }));
+      {
+        name: "has the time of its rendering",
+        run: async ({ subject }) => {
+          const startMs = Date.now();
+          await readText(subject, "cluster/info");
+          const { mtimeMs } = await subject.stat("cluster/info");
+          expect(mtimeMs).toBeGreaterThanOrEqual(startMs - 1_000);
+          expect(mtimeMs).toBeLessThanOrEqual(Date.now() + 1);
+        },
+      },
 
-    test("cannot be written or cut", () =>
-      inWorld(kind, async ({ subject }) => {
-        for (const path of texts) {
-          await expectFailure(subject, subject.open(path, "write"), "denied");
-          await expectFailure(subject, subject.open(path, "readwrite"), "denied");
-          await expectFailure(subject, subject.setSize(path, 3), "not_supported");
-        }
-      }));
+      {
+        name: "cannot be written or cut",
+        run: async ({ subject }) => {
+          for (const path of texts) {
+            await expectFailure(subject, subject.open(path, "write"), "denied");
+            await expectFailure(subject, subject.open(path, "readwrite"), "denied");
+            await expectFailure(subject, subject.setSize(path, 3), "not_supported");
+          }
+        },
+      },
 
-    test("is there for many readers at once", () =>
-      inWorld(kind, async ({ subject, cluster }) => {
-        await attach(subject, await cluster.createVdi("many", { size: "8M" }));
-        const readers = Array.from({ length: 20 }, () => readText(subject, "vdi/list"));
-        expect(new Set(await Promise.all(readers)).size).toBe(1);
-      }));
-  });
-}
+      {
+        name: "is there for many readers at once",
+        run: async ({ subject, cluster }) => {
+          await attach(subject, await cluster.createVdi("many", { size: "8M" }));
+          const readers = Array.from({ length: 20 }, () => readText(subject, "vdi/list"));
+          expect(new Set(await Promise.all(readers)).size).toBe(1);
+        },
+      },
+    ],
+  },
+];

@@ -1,31 +1,6 @@
 import { expect } from "bun:test";
 import type { ErrorCode } from "../../src/base/errors.ts";
-import { OtherClient } from "../mount/other-client.ts";
-import { startCluster, type TestCluster } from "../support/cluster.ts";
-import type { Subject, SubjectKind, SubjectOptions } from "./subject.ts";
-
-/** What a case works with. */
-export interface World {
-  readonly cluster: TestCluster;
-  readonly subject: Subject;
-  /** Somebody else at the same cluster. */
-  readonly other: OtherClient;
-}
-
-const plainOptions: SubjectOptions = { pageCache: false, readOnly: false, attach: [] };
-
-/** Runs a case in a world of its own. */
-export async function inWorld(
-  kind: SubjectKind,
-  work: (world: World) => Promise<void>,
-  options: (cluster: TestCluster) => Promise<Partial<SubjectOptions>> = async () => ({}),
-): Promise<void> {
-  await using cluster = await startCluster();
-  const wanted = { ...plainOptions, ...(await options(cluster)) };
-  await using subject = await kind.start(cluster, wanted);
-  await using other = await OtherClient.connect(cluster.address);
-  await work({ cluster, subject, other });
-}
+import type { Subject } from "./subject.ts";
 
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();

@@ -1,19 +1,23 @@
-import { describe } from "bun:test";
-import { configCases } from "./cases-config.ts";
-import { controlCases } from "./cases-control.ts";
-import { nameCases } from "./cases-names.ts";
-import { textCases } from "./cases-texts.ts";
-import { volumeCases } from "./cases-volumes.ts";
+import { describe, test } from "bun:test";
+import { configGroups } from "./cases-config.ts";
+import { controlGroups } from "./cases-control.ts";
+import { nameGroups } from "./cases-names.ts";
+import { textGroups } from "./cases-texts.ts";
+import { volumeGroups } from "./cases-volumes.ts";
 import type { SubjectKind } from "./subject.ts";
+import { runCase } from "./world.ts";
+
+/** For a machine that has other things to do as well. */
+const caseDeadlineMs = 30_000;
+
+const groups = [...textGroups, ...controlGroups, ...volumeGroups, ...nameGroups, ...configGroups];
 
 /** What the tree promises, whichever way somebody comes to it. */
 export function conformanceSuite(kind: SubjectKind): void {
   if (kind.cannotRun !== null) console.log(`skipped: ${kind.name}: ${kind.cannotRun}`);
-  describe.skipIf(kind.cannotRun !== null)(`${kind.name}:`, () => {
-    textCases(kind);
-    controlCases(kind);
-    volumeCases(kind);
-    nameCases(kind);
-    configCases(kind);
-  });
+  for (const { about, cases } of groups) {
+    describe.skipIf(kind.cannotRun !== null)(`${kind.name}: ${about}`, () => {
+      for (const one of cases) test(one.name, () => runCase(kind, one), caseDeadlineMs);
+    });
+  }
 }
