@@ -1,10 +1,12 @@
 // The least that a client can do: requests of one size on one connection, a number of them always
-// under way. `bare-client-program.ts '{…}'` with a BareRun; prints a BareResult.
+// under way. A plain one sends a request for each reply it has read; a gathering one reads all that
+// is there and sends as many requests in one go. `bare-client-program.ts '{…}'` with a BareRun;
+// prints a BareResult.
 import { seededRandom } from "../../src/base/random.ts";
 import { headerBytes, ObjectRequestHeader, ReplyHeader } from "../../src/wire/header.ts";
 import { opcodes } from "../../src/wire/opcode.ts";
 import type { BareResult, BareRun } from "./bare.ts";
-import { connectTo, Memory, readSome, writeAll } from "./blocking-socket.ts";
+import { connectTo, Memory, readAll, readSome, writeAll } from "./blocking-socket.ts";
 
 const { offsets } = ObjectRequestHeader;
 const run: BareRun = JSON.parse(process.argv[2] ?? "{}");
@@ -40,12 +42,25 @@ function send(count: number): void {
   if (!writeAll(fd, out, 0, count * requestBytes)) throw new Error("the sheep went away");
 }
 
+/** Length of the payload behind the reply header at `at`. */
+function payloadOf(at: number): number {
+  const result = received.view.getUint32(at + ReplyHeader.offsets.result, true);
+  if (result !== 0) throw new Error(`result 0x${result.toString(16)}`);
+  return received.view.getUint32(at + ReplyHeader.offsets.dataLength, true);
+}
+
+function receiveOne(): number {
+  readAll(fd, received, 0, headerBytes);
+  readAll(fd, received, headerBytes, payloadOf(0));
+  return 1;
+}
+
 /** Bytes of a payload that are still to come. */
 let skip = 0;
 let held = 0;
 
 /** Reads what is there. @returns how many replies ended */
-function receive(): number {
+function receiveAll(): number {
   const count = readSome(fd, received, held, received.bytes.length - held);
   if (count === 0) throw new Error("the sheep went away");
   let at = 0;
@@ -57,9 +72,7 @@ function receive(): number {
     if (skip > 0 && skipped === skip) ended += 1;
     skip -= skipped;
     if (skip > 0 || held - at < headerBytes) break;
-    const result = received.view.getUint32(at + ReplyHeader.offsets.result, true);
-    if (result !== 0) throw new Error(`result 0x${result.toString(16)}`);
-    skip = received.view.getUint32(at + ReplyHeader.offsets.dataLength, true);
+    skip = payloadOf(at);
     at += headerBytes;
     if (skip === 0) ended += 1;
   }
@@ -73,7 +86,7 @@ const endMs = startedMs + run.seconds * 1000;
 let done = 0;
 send(run.depth);
 while (performance.now() < endMs) {
-  const ended = receive();
+  const ended = run.gathers ? receiveAll() : receiveOne();
   done += ended;
   if (ended > 0) send(ended);
 }

@@ -17,6 +17,8 @@ export interface BareRun extends BareTarget {
   readonly bytes: number;
   readonly depth: number;
   readonly seconds: number;
+  /** Whether it reads and sends as much as it can at once. */
+  readonly gathers: boolean;
 }
 
 export interface BareResult {
@@ -38,19 +40,20 @@ const largeShapes = [
 export async function measureBare(
   target: BareTarget,
   load: Load,
-  seconds: number,
+  how: { readonly seconds: number; readonly gathers: boolean },
 ): Promise<number> {
-  if (load.bytes <= 4 * KiB) return await runBare(target, load, seconds);
+  const { seconds, gathers } = how;
+  if (load.bytes <= 4 * KiB) return await runBare({ ...target, ...load, seconds, gathers });
   let best = 0;
   for (const shape of largeShapes) {
-    const perSecond = await runBare(target, { ...load, ...shape }, seconds / 2);
+    const run = { ...target, ...load, ...shape, seconds: seconds / 2, gathers };
+    const perSecond = await runBare(run);
     best = Math.max(best, (perSecond * shape.bytes) / load.bytes);
   }
   return best;
 }
 
-async function runBare(target: BareTarget, load: Load, seconds: number): Promise<number> {
-  const run: BareRun = { ...target, ...load, seconds };
+async function runBare(run: BareRun): Promise<number> {
   const program = join(import.meta.dirname, "bare-client-program.ts");
   const said = await must([process.execPath, program, JSON.stringify(run)]);
   const result: BareResult = JSON.parse(said);

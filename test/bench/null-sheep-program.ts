@@ -1,5 +1,6 @@
-// A sheep that costs nothing: reads and writes of data are answered at once and go nowhere, the rest
-// is asked of a real one. `null-sheep-program.ts HOST PORT`; prints its own port.
+// A sheep that costs next to nothing: reads and writes of data are answered at once, each by itself
+// as a sheep does it, and go nowhere; the rest is asked of a real one.
+// `null-sheep-program.ts HOST PORT`; prints its own port.
 import { headerBytes, ObjectRequestHeader, ReplyHeader } from "../../src/wire/header.ts";
 import { opcodes } from "../../src/wire/opcode.ts";
 import {
@@ -25,12 +26,12 @@ const relayed = new Memory(16 * MiB);
 class Client {
   readonly #fd: number;
   readonly #in = new Memory(4 * MiB);
-  readonly #out = new Memory(8 * MiB);
+  readonly #out = new Memory(2 * MiB);
   #from = 0;
   #to = 0;
-  #outTo = 0;
   /** Bytes of a write that are still to come and to be forgotten. */
   #skip = 0;
+  #alive = true;
 
   constructor(fd: number) {
     this.#fd = fd;
@@ -51,7 +52,7 @@ class Client {
     if (this.#from > 0) this.#in.bytes.copyWithin(0, this.#from, this.#to);
     this.#to -= this.#from;
     this.#from = 0;
-    return this.#flush();
+    return this.#alive;
   }
 
   /** @returns false while not all of the request is there */
@@ -83,27 +84,19 @@ class Client {
 
   /** The bytes behind the header are whatever lies there. */
   #reply(at: number, dataLength: number): void {
-    if (this.#outTo + headerBytes + dataLength > this.#out.bytes.length) this.#flush();
-    const to = this.#outTo;
-    this.#out.bytes.fill(0, to + ReplyHeader.offsets.result, to + headerBytes);
-    this.#out.bytes.set(this.#in.bytes.subarray(at, at + ReplyHeader.offsets.dataLength), to);
-    this.#out.view.setUint32(to + ReplyHeader.offsets.dataLength, dataLength, true);
-    this.#outTo += headerBytes + dataLength;
+    const { dataLength: lengthAt, result } = ReplyHeader.offsets;
+    this.#out.bytes.set(this.#in.bytes.subarray(at, at + lengthAt), 0);
+    this.#out.view.setUint32(lengthAt, dataLength, true);
+    this.#out.bytes.fill(0, result, headerBytes);
+    this.#alive &&= writeAll(this.#fd, this.#out, 0, headerBytes + dataLength);
   }
 
   #relay(at: number, length: number): void {
-    this.#flush();
     writeAll(backend, this.#in, at, length);
     readAll(backend, relayed, 0, headerBytes);
     const dataLength = relayed.view.getUint32(ReplyHeader.offsets.dataLength, true);
     readAll(backend, relayed, headerBytes, dataLength);
     writeAll(this.#fd, relayed, 0, headerBytes + dataLength);
-  }
-
-  #flush(): boolean {
-    const length = this.#outTo;
-    this.#outTo = 0;
-    return length === 0 || writeAll(this.#fd, this.#out, 0, length);
   }
 }
 

@@ -5,6 +5,7 @@ export type Figures = ReadonlyMap<string, number>;
 
 /** Ours beside another subject. */
 export interface Comparison {
+  readonly name: string;
   readonly title: string;
   readonly ours: Figures;
   readonly other: Figures;
@@ -14,7 +15,7 @@ export interface Comparison {
 
 /** A table in Markdown: one row for each load. */
 export function comparisonTable(comparison: Comparison, loads: readonly Load[]): string {
-  const heads = ["", "sheepfs", comparison.title, "ratio", "wanted"];
+  const heads = ["", comparison.name, comparison.title, "ratio", "wanted"];
   const rows = loads.map((load) => {
     const ours = comparison.ours.get(load.name);
     const other = comparison.other.get(load.name);
