@@ -1,3 +1,4 @@
+import { formatAddress } from "../base/address.ts";
 import { asSheepfsError, SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Scope } from "../base/scope.ts";
@@ -5,6 +6,7 @@ import type { SheepCaller } from "../client/caller.ts";
 import { clusterInfoNodesMax } from "../wire/cluster.ts";
 import { clusterRequest, NodeReplyHeader } from "../wire/header.ts";
 import { decodeNodes, NodeRecord, type SheepNode } from "../wire/node.ts";
+import { resultError, results } from "../wire/result.ts";
 import { mapBounded } from "./bounded.ts";
 
 export interface NodeList {
@@ -25,6 +27,9 @@ export interface NodeSpace {
   /** Null when the node did not answer. */
   readonly space: Space | null;
 }
+
+/** A node that is not ready is not waited for, as dog does not. */
+const anyResult: readonly number[] = Object.values(results).map(({ code }) => code);
 
 /** The members of the cluster; works on one that is not formatted. Source: protocol §11.1 */
 export async function listNodes(caller: SheepCaller, scope: Scope): Promise<NodeList> {
@@ -75,7 +80,12 @@ function sumSpaces(spaces: readonly NodeSpace[]): Space {
 }
 
 async function spaceOf(caller: SheepCaller, node: SheepNode, scope: Scope): Promise<Space> {
-  const { header } = await caller.callAt(node, clusterRequest("statSheep", {}, {}), scope);
+  const request = clusterRequest("statSheep", {}, {});
+  const { header, result } = await caller.callAt(node, request, scope, anyResult);
+  if (result !== results.success.code) {
+    const { code, message } = resultError(result);
+    throw new SheepfsError(code, `the sheep at ${formatAddress(node)}: ${message}`);
+  }
   const { storeBytes, freeBytes } = NodeReplyHeader.read(header, 0);
   return { totalBytes: storeBytes, freeBytes };
 }

@@ -114,7 +114,12 @@ export class MemorySheep implements SheepCaller {
     }
   }
 
-  async callAt(address: Address, request: SheepRequest): Promise<SheepReply> {
+  async callAt(
+    address: Address,
+    request: SheepRequest,
+    _scope: Scope,
+    _expected: readonly number[] = [],
+  ): Promise<SheepReply> {
     if (this.silent.has(formatAddress(address))) {
       throw new SheepfsError("unavailable", `no answer from ${formatAddress(address)}`);
     }

@@ -45,6 +45,18 @@ describe("space", () => {
     await expect(nodeSpaces(sheep, never)).rejects.toMatchObject({ code: "not_ready" });
   });
 
+  test("of a node that is not ready is not waited for", async () => {
+    const sheep = new MemorySheep();
+    sheep.nodes = nodesOf(2);
+    const header = NodeReplyHeader.encode({ result: results.waitForJoin.code });
+    sheep.callAt = async (_, __, ___, expected = []) => {
+      if (!expected.includes(results.waitForJoin.code)) throw new Error("it is asked for ever");
+      const result = results.waitForJoin.code;
+      return { header: new DataView(header.buffer), result, data: new Uint8Array(0) };
+    };
+    await expect(nodeSpaces(sheep, never)).rejects.toMatchObject({ code: "not_ready" });
+  });
+
   test("is not asked any longer when nobody waits for it", async () => {
     const sheep = new MemorySheep();
     sheep.nodes = nodesOf(3);
