@@ -88,6 +88,8 @@ export const limits = {
   textCacheMs: 1_000,
   /** How long a stat waits for a rendering before it shows the size of the last one. */
   attrPatienceMs: 2_000,
+  /** The same when the one before it waited in vain. */
+  attrImpatienceMs: 50,
   /** How long a detach waits for programs that are just closing the volume. */
   detachPatienceMs: 500,
   /** Volumes attached at once. */

@@ -1,6 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import { limits } from "../base/limits.ts";
 import { deadlineScope, type Scope } from "../base/scope.ts";
+import type { Patience } from "./patience.ts";
 import { impatient, waitWithin } from "./waiting.ts";
 
 export interface FreshOptions<T> {
@@ -8,6 +9,7 @@ export interface FreshOptions<T> {
   readonly what: string;
   readonly make: (scope: Scope) => Promise<T>;
   readonly clock: Clock;
+  readonly patience: Patience;
 }
 
 /** One making under way, and which state of the world it will show. */
@@ -56,12 +58,13 @@ export class Fresh<T> {
    * it. In trouble the cluster is not asked again before the next interval.
    */
   async getSoon(scope: Scope): Promise<T | null> {
-    const { clock, what } = this.#options;
+    const { clock, what, patience } = this.#options;
     if (this.#isFresh()) return this.last;
-    const patience = impatient(scope, clock, limits.attrPatienceMs);
+    const soon = impatient(scope, clock, patience.ms);
     try {
-      return await waitWithin(this.#join().promise, patience, { clock, what });
+      return await waitWithin(this.#join().promise, soon, { clock, what });
     } catch {
+      if (clock.nowMs() >= soon.deadlineMs) patience.ranOut();
       // Whoever needs the value itself asks with get() and has the error.
       return this.last;
     }
@@ -84,6 +87,7 @@ export class Fresh<T> {
 
   #landed(flight: Flight<T>, made: { readonly value: T } | null): void {
     if (this.#flight === flight) this.#flight = null;
+    if (made !== null) this.#options.patience.answered();
     // What began before an invalidation shows the world before it.
     if (flight.version !== this.#version) return;
     if (made !== null) this.#last = made;

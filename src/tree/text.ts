@@ -4,6 +4,7 @@ import type { Scope } from "../base/scope.ts";
 import type { EventHub } from "./events.ts";
 import { Fresh } from "./fresh.ts";
 import type { Attr, FileNode, FileTraits, NodeId, OpenFile, OpenMode } from "./node.ts";
+import type { Patience } from "./patience.ts";
 
 export interface TextOptions {
   readonly id: NodeId;
@@ -12,6 +13,7 @@ export interface TextOptions {
   readonly render: (scope: Scope) => Promise<string>;
   readonly clock: Clock;
   readonly events: EventHub;
+  readonly patience: Patience;
   readonly bornMs: number;
 }
 
@@ -42,10 +44,10 @@ export class TextNode implements FileNode {
   constructor(options: TextOptions) {
     this.id = options.id;
     this.#options = options;
-    const { path, render, clock } = options;
+    const { path, render, clock, patience } = options;
     this.#rendering = new Fresh({
       what: path,
-      clock,
+      ...{ clock, patience },
       make: async (scope) => ({
         bytes: encoder.encode(await render(scope)),
         atMs: clock.wallMs(),

@@ -1,11 +1,13 @@
 import type { Clock } from "../../base/clock.ts";
 import type { EventHub, NodeIds } from "../events.ts";
+import type { Patience } from "../patience.ts";
 
 /** What every entry is made with. */
 export interface EntryBase {
   readonly ids: NodeIds;
   readonly clock: Clock;
   readonly events: EventHub;
+  readonly patience: Patience;
   /** When the tree came to be. */
   readonly bornMs: number;
 }

@@ -10,6 +10,7 @@ import { TreeDir } from "../dir.ts";
 import { EventHub, NodeIds } from "../events.ts";
 import { Fresh } from "../fresh.ts";
 import type { Node, SpaceInfo, Tree } from "../node.ts";
+import { Patience } from "../patience.ts";
 import { TextNode } from "../text.ts";
 import {
   type ConfigPort,
@@ -49,7 +50,8 @@ export function buildTree(ports: TreePorts): Tree {
   const { facts, volumes, config, clock, log } = ports;
   const events = new EventHub();
   const bornMs = clock.wallMs();
-  const base: EntryBase = { ids: new NodeIds(), clock, events, bornMs };
+  const patience = new Patience();
+  const base: EntryBase = { ids: new NodeIds(), clock, events, patience, bornMs };
   const rootId = base.ids.next();
   const pageCache: Switch = { on: ports.pageCache };
   const text = (path: string, render: (scope: Scope) => Promise<string>): TextNode =>
@@ -67,7 +69,7 @@ export function buildTree(ports: TreePorts): Tree {
     mount.changed();
     unmount.changed();
   });
-  const space = new Fresh({ what: "df", clock, make: (scope) => facts.space(scope) });
+  const space = new Fresh({ what: "df", make: (scope) => facts.space(scope), clock, patience });
   // Another sheep may be of another cluster.
   const moved = (): void => {
     space.invalidate();

@@ -1,6 +1,5 @@
 import type { Clock } from "../../base/clock.ts";
 import { asSheepfsError, SheepfsError } from "../../base/errors.ts";
-import { limits } from "../../base/limits.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Scope } from "../../base/scope.ts";
 import type { Transfer } from "../../base/transfer.ts";
@@ -67,8 +66,9 @@ class VolumeNode implements FileNode {
     this.#direct = { ...this.#cached, directIo: true };
     this.#refreshed = new Fresh({
       what: `volume/${title}`,
-      clock: options.clock,
       make: (scope) => this.#refresh(scope),
+      clock: options.clock,
+      patience: options.patience,
     });
   }
 
@@ -114,10 +114,10 @@ class VolumeNode implements FileNode {
   /** Our own writes change it, so it is not cached; in trouble it is what was counted last. */
   async #countAllocated(scope: Scope): Promise<number> {
     const { volume, title } = this.#attached;
-    const { clock, log } = this.#options;
+    const { clock, log, patience } = this.#options;
     try {
-      const patience = impatient(scope, clock, limits.attrPatienceMs);
-      this.#allocatedBytes = await volume.allocatedBytes(patience);
+      const soon = impatient(scope, clock, patience.ms);
+      this.#allocatedBytes = await volume.allocatedBytes(soon);
     } catch (thrown) {
       log.debug(`counting the blocks of '${title}': ${asSheepfsError(thrown).message}`);
     }

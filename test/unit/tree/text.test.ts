@@ -3,23 +3,29 @@ import { SheepfsError } from "../../../src/base/errors.ts";
 import type { Scope } from "../../../src/base/scope.ts";
 import { EventHub } from "../../../src/tree/events.ts";
 import type { OpenFile, TreeEvent } from "../../../src/tree/node.ts";
+import { Patience } from "../../../src/tree/patience.ts";
 import { TextNode } from "../../../src/tree/text.ts";
 import { ManualClock, turns } from "./manual-clock.ts";
 
 /** A text of which each rendering is told from the one before, and may be held or fail. */
 class Fixture {
-  readonly clock = new ManualClock();
+  readonly clock: ManualClock;
   readonly events = new EventHub();
   readonly heard: TreeEvent[] = [];
+  readonly patience: Patience;
   renderings = 0;
   failure: SheepfsError | null = null;
   held: PromiseWithResolvers<void> | null = null;
-  readonly node = new TextNode({
-    ...{ id: 7, path: "vdi/list", clock: this.clock, events: this.events, bornMs: 5 },
-    render: () => this.#render(),
-  });
+  readonly node: TextNode;
 
-  constructor() {
+  constructor(beside?: Fixture) {
+    this.clock = beside?.clock ?? new ManualClock();
+    this.patience = beside?.patience ?? new Patience();
+    const { clock, events, patience } = this;
+    this.node = new TextNode({
+      ...{ id: 7, path: "vdi/list", clock, events, patience, bornMs: 5 },
+      render: () => this.#render(),
+    });
     this.events.on((event) => this.heard.push(event));
   }
 
@@ -173,6 +179,35 @@ describe("a text that cannot be rendered", () => {
     await turns();
     expect(await text.read()).toBe("rendering x\n");
     expect(text.clock.timers).toBe(0);
+  });
+
+  test("costs a listing its moment once, for all texts together, until something is answered", async () => {
+    const text = new Fixture();
+    const another = new Fixture(text);
+    const { clock } = text;
+    text.held = Promise.withResolvers();
+    another.held = text.held;
+    const waits = async (node: TextNode, ms: number): Promise<void> => {
+      let done = false;
+      const attr = node.attr(clock.scope()).then(() => {
+        done = true;
+      });
+      await turns();
+      clock.advance(ms - 1);
+      await turns();
+      expect(done).toBe(false);
+      clock.advance(1);
+      await attr;
+    };
+    await waits(text.node, 2_000);
+    await waits(text.node, 50);
+    await waits(another.node, 50);
+    text.held.resolve();
+    await turns();
+    clock.advance(1_000);
+    text.held = Promise.withResolvers();
+    await waits(text.node, 2_000);
+    text.held.resolve();
   });
 
   test("lets an interrupted reader go at once", async () => {
