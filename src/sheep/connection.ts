@@ -154,7 +154,7 @@ export class Connection {
       data,
       local: this.#ports.local,
     };
-    if (data.length === 0 && isTooLong(request.dataLength)) {
+    if (data.length === 0 && isTooLong(headerBytes + request.dataLength)) {
       this.#abort();
       return;
     }

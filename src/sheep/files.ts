@@ -34,7 +34,7 @@ export function openExisting(path: string): number | null {
   }
 }
 
-/** Fills `into[at, at+length)` from `position`; what lies behind the end of the file is zeros. */
+/** Fills `into[at, at+length)` from `position`; what is behind the end of the file is zeros. */
 export function readPadded(
   fd: number,
   into: Uint8Array,
@@ -43,10 +43,14 @@ export function readPadded(
   position: number,
 ): void {
   let done = 0;
-  while (done < length) {
-    const count = readSync(fd, into, at + done, length - done, position + done);
-    if (count === 0) break;
-    done += count;
+  try {
+    while (done < length) {
+      const count = readSync(fd, into, at + done, length - done, position + done);
+      if (count === 0) break;
+      done += count;
+    }
+  } catch (error) {
+    throw diskError(error, "read");
   }
   if (done < length) into.fill(0, at + done, at + length);
 }

@@ -5,6 +5,7 @@ import { SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import { bytes, struct, u32, u64 } from "../base/struct.ts";
 import { readPadded, syncFile, writeAll } from "./files.ts";
+import { closedError } from "./open-files.ts";
 import { decodeRecord, encodeRecord, type JournalEntry } from "./record.ts";
 
 /** What a start finds in the journal, oldest record first. */
@@ -38,6 +39,7 @@ export class Journal {
   #base = 0;
   #used = 0;
   #marks = 0;
+  #closed = false;
 
   private constructor(fds: readonly [number, number], boot: string, newest: 0 | 1) {
     this.#fds = fds;
@@ -85,6 +87,8 @@ export class Journal {
    * @throws no_space with the journal as it was | overload
    */
   append(entries: readonly JournalEntry[]): number {
+    // Another file may have the descriptor's number by now.
+    if (this.#closed) throw closedError();
     const { position } = this;
     const bytes = encodeRecord(position, entries);
     if (this.#used + bytes.length > limits.sheepJournalBytesMax) {
@@ -102,6 +106,7 @@ export class Journal {
    * `position` does, data included.
    */
   async sync(position: number): Promise<void> {
+    if (this.#closed) throw closedError();
     await Promise.all(this.#fds.map((fd) => syncFile(fd)));
     const mark = summed(markLayout.encode({ magic: markMagic, position }));
     this.#marks += 1;
@@ -117,6 +122,7 @@ export class Journal {
   }
 
   close(): void {
+    this.#closed = true;
     for (const fd of this.#fds) closeSync(fd);
   }
 

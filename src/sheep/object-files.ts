@@ -99,13 +99,9 @@ export class ObjectFiles {
     this.#replace(copy, path);
   }
 
-  /**
-   * Makes the object what `source` is, with the data laid over it.
-   * @returns false when there is no source
-   */
-  async createFrom(source: ObjectName, name: ObjectName, write: ObjectWrite): Promise<boolean> {
+  /** Makes the object what `source`, which exists, is, with the data laid over it. */
+  async createFrom(source: ObjectName, name: ObjectName, write: ObjectWrite): Promise<void> {
     const from = this.#path(source);
-    if (this.#open.get(from) === null) return false;
     const path = this.#path(name);
     const copy = this.#newCopy(path);
     this.#open.make(copy);
@@ -115,7 +111,6 @@ export class ObjectFiles {
       await copyAround(fds[0], fds[1], write);
       writeAll(fds[1], write.data, 0, write.data.length, write.offset);
       this.#replace(copy, path);
-      return true;
     } catch (error) {
       this.#open.drop(copy);
       unlinkIfThere(copy);

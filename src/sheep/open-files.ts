@@ -1,16 +1,19 @@
 import { closeSync, constants, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
+import { SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import { diskError, hasCode, openExisting } from "./files.ts";
 
 /** Descriptors kept open by path, the least recently used closed first. */
 export class OpenFiles {
   readonly #fds = new Map<string, number>();
+  #closed = false;
 
   /** @returns null when there is no such file */
   get(path: string): number | null {
     const open = this.#fds.get(path);
     if (open === undefined) {
+      if (this.#closed) throw closedError();
       const fd = openExisting(path);
       if (fd !== null) this.#keep(path, fd);
       return fd;
@@ -38,7 +41,9 @@ export class OpenFiles {
     closeSync(fd);
   }
 
+  /** Nothing is opened any more. */
   close(): void {
+    this.#closed = true;
     for (const fd of this.#fds.values()) closeSync(fd);
     this.#fds.clear();
   }
@@ -53,6 +58,11 @@ export class OpenFiles {
     }
     this.#fds.set(path, fd);
   }
+}
+
+/** For what goes on after the cluster was formatted anew, or the sheep stopped. */
+export function closedError(): SheepfsError {
+  return new SheepfsError("unavailable", "the store is closed");
 }
 
 function createFile(path: string): number {

@@ -61,7 +61,7 @@ function change(
   const view = new DataView(record.buffer);
   view.setUint32(at.ctimeNanoseconds, createNanoseconds, true);
   view.setUint32(at.ctimeSeconds, createSeconds, true);
-  store.create(name, record, 0, record.length);
+  store.create(name, { data: record, offset: 0, objectBytes: record.length });
   return results.success;
 }
 

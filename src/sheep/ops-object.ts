@@ -60,7 +60,7 @@ export function createObject(cluster: Cluster, request: Request): Reply | Promis
   const objectBytes = objectBytesOf(cluster, oid);
   const copies = (flags & requestFlag.cow) !== 0 && data.length < objectBytes;
   if (copies) return copyObject(cluster, request, name, objectBytes);
-  cluster.store.create(name, data, offset, objectBytes);
+  cluster.store.create(name, { data, offset, objectBytes });
   return success;
 }
 

@@ -1,4 +1,4 @@
-import { rmSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { Cluster } from "./cluster.ts";
 import { Counters } from "./counters.ts";
 import { finishDeletes } from "./delete-vdi.ts";
@@ -51,11 +51,11 @@ export class Sheep {
     const old = { cluster: this.#cluster, dir: folder.storeDir };
     const dir = folder.nextStoreDir;
     // What a format that failed has left.
-    rmSync(dir, { recursive: true, force: true });
+    await rm(dir, { recursive: true, force: true });
     const cluster = await Cluster.open(dir, facts, ports);
     folder.format(facts);
     this.#cluster = cluster;
     await old.cluster?.close();
-    rmSync(old.dir, { recursive: true, force: true });
+    await rm(old.dir, { recursive: true, force: true });
   }
 }

@@ -7,7 +7,7 @@ import { syncFileSystem } from "../sys/file-lock.ts";
 import { syncDirectoryNow } from "./files.ts";
 import { Journal, type JournalContent } from "./journal.ts";
 import { MetaFiles } from "./meta-files.ts";
-import { ObjectFiles, type ObjectName } from "./object-files.ts";
+import { ObjectFiles, type ObjectName, type ObjectWrite } from "./object-files.ts";
 import { OpenFiles } from "./open-files.ts";
 import type { JournalEntry } from "./record.ts";
 
@@ -38,6 +38,11 @@ export class Store {
   #syncing: Promise<void> | null = null;
   #nextSync: Promise<void> | null = null;
   #carrying: Promise<void> | null = null;
+  /** One half is on its way, whether anything moves or not. */
+  #isCarrying = false;
+  /** The last try failed. */
+  #isStuck = false;
+  #retry: Timer | null = null;
   #timer: Timer | null = null;
   #timerAtMs = 0;
   #closed = false;
@@ -64,13 +69,15 @@ export class Store {
     if (entries.length === 0) return;
     this.#journal.append(entries);
     for (const entry of entries) this.#apply(entry);
-    if (this.#isFull) void this.#startCarrying();
+    if (this.#isFull && !this.#isStuck) void this.#carryOnce();
     else this.#wakeIn(this.#doomed.size > 0 ? limits.sheepReclaimMs : limits.sheepSyncMs);
   }
 
-  /** Waits while the journal has no room; to be called between the parts of a long change. */
+  /** Waits while the journal is full; to be called between the parts of a long change. */
   async room(): Promise<void> {
-    while (this.#isFull && !this.#closed) await this.#startCarrying();
+    // When there is no getting it empty, as on a full disk, what is left of it is for changes
+    // that free space.
+    while (this.#isFull && !this.#closed && !this.#isStuck) await this.#carryOnce();
   }
 
   exists(name: ObjectName): boolean {
@@ -89,23 +96,30 @@ export class Store {
     return found;
   }
 
-  create(name: ObjectName, data: Uint8Array, offset: number, objectBytes: number): void {
-    this.#revive(name);
-    this.objects.create(name, { data, offset, objectBytes });
+  create(name: ObjectName, write: ObjectWrite): void {
+    const revived = this.#revive(name);
+    try {
+      this.objects.create(name, write);
+    } catch (error) {
+      if (revived) this.remove(name);
+      throw error;
+    }
     this.#wakeIn(limits.sheepSyncMs);
   }
 
   /** @returns false when there is no source */
-  async createFrom(
-    source: ObjectName,
-    name: ObjectName,
-    write: { readonly data: Uint8Array; readonly offset: number; readonly objectBytes: number },
-  ): Promise<boolean> {
-    if (this.#isDoomed(source)) return false;
-    const found = await this.objects.createFrom(source, name, write);
-    if (found) this.#revive(name);
+  async createFrom(source: ObjectName, name: ObjectName, write: ObjectWrite): Promise<boolean> {
+    if (!this.exists(source)) return false;
+    // Before the copy takes its place, or it could be the copy that is unlinked.
+    const revived = this.#revive(name);
+    try {
+      await this.objects.createFrom(source, name, write);
+    } catch (error) {
+      if (revived) this.remove(name);
+      throw error;
+    }
     this.#wakeIn(limits.sheepSyncMs);
-    return found;
+    return true;
   }
 
   /** @returns false when there is no such object */
@@ -143,8 +157,10 @@ export class Store {
   async close(): Promise<void> {
     this.#closed = true;
     this.#timer?.cancel();
+    this.#retry?.cancel();
     try {
-      await this.#carrying;
+      // What is not carried over now is at the next start.
+      await this.#carrying?.catch(() => {});
       await this.sync();
     } finally {
       this.#journal.close();
@@ -163,14 +179,19 @@ export class Store {
     return this.#doomed.size > 0 && this.#doomed.has(keyOf(name));
   }
 
-  /** An object that is made again must survive the record that once removed it. */
-  #revive(name: ObjectName): void {
+  /**
+   * An object that is made again must survive the record that once removed it.
+   * @returns true when its old file is still there, and would be read again
+   */
+  #revive(name: ObjectName): boolean {
     const [older, newer] = this.#removed;
-    if (older.size === 0 && newer.size === 0) return;
+    if (older.size === 0 && newer.size === 0) return false;
     const key = keyOf(name);
-    if (!older.has(key) && !newer.has(key)) return;
+    if (!older.has(key) && !newer.has(key)) return false;
+    const wasDoomed = this.#doomed.has(key);
     this.#journal.append([{ type: "create", ...name }]);
     this.#apply({ type: "create", ...name });
+    return wasDoomed;
   }
 
   #apply(entry: JournalEntry): void {
@@ -208,39 +229,44 @@ export class Store {
     }
   }
 
-  /** Never fails. Carries what one half of the journal holds to its place, while the other half is written. */
-  #startCarrying(): Promise<void> {
+  /** One try at carrying over, that may fail; another is made then after a while. */
+  async #carryOnce(): Promise<void> {
     this.#carrying ??= this.#carry().finally(() => {
       this.#carrying = null;
     });
-    return this.#carrying;
-  }
-
-  async #carry(): Promise<void> {
-    this.#journal.switch();
-    this.#removed = [this.#removed[1], new Map()];
-    this.meta.freeze();
-    for (;;) {
-      try {
-        await this.sync();
-        await this.meta.carryOver();
-        // What it removed is gone for good before its record is.
-        await this.objects.sync();
-        this.#removed = [new Map(), this.#removed[1]];
-        return;
-      } catch (error) {
+    try {
+      await this.#carrying;
+      this.#isStuck = false;
+    } catch (error) {
+      if (!this.#isStuck) {
         this.#ports.log.error("metadata cannot be carried over; trying again", error);
-        // What the journal holds is carried over at the next start.
-        if (this.#closed) return;
-        await this.#pause(limits.sheepReclaimMs);
       }
+      this.#isStuck = true;
+      this.#carryLater();
     }
   }
 
-  #pause(delayMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      this.#ports.clock.after(delayMs, resolve);
+  #carryLater(): void {
+    this.#retry ??= this.#ports.clock.after(limits.sheepReclaimMs, () => {
+      this.#retry = null;
+      if (!this.#closed) void this.#carryOnce();
     });
+  }
+
+  /** Carries what one half of the journal holds to its place, while the other half is written. */
+  async #carry(): Promise<void> {
+    if (!this.#isCarrying) {
+      this.#journal.switch();
+      this.#removed = [this.#removed[1], new Map()];
+      this.meta.freeze();
+      this.#isCarrying = true;
+    }
+    await this.sync();
+    await this.meta.carryOver();
+    // What it removed is gone for good before its record is.
+    await this.objects.sync();
+    this.#removed = [new Map(), this.#removed[1]];
+    this.#isCarrying = false;
   }
 
   #wakeIn(delayMs: number): void {
@@ -253,6 +279,7 @@ export class Store {
       this.#timer = null;
       this.sync().catch((error: unknown) => {
         this.#ports.log.error("what was written cannot be made safe against power loss", error);
+        this.#wakeIn(limits.sheepSyncMs);
       });
     });
   }
