@@ -1,4 +1,5 @@
 import type { Clock } from "../base/clock.ts";
+import { asSheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import { deadlineScope, type Scope } from "../base/scope.ts";
 import type { Patience } from "./patience.ts";
@@ -63,8 +64,8 @@ export class Fresh<T> {
     const soon = impatient(scope, clock, patience.ms);
     try {
       return await waitWithin(this.#join().promise, soon, { clock, what });
-    } catch {
-      if (clock.nowMs() >= soon.deadlineMs) patience.ranOut();
+    } catch (thrown) {
+      if (asSheepfsError(thrown).code === "timed_out") patience.ranOut();
       // Whoever needs the value itself asks with get() and has the error.
       return this.last;
     }
