@@ -22,34 +22,10 @@ import { join } from "node:path";
 import { startCluster, startSheepProcess } from "../support/cluster.ts";
 import { mountSheepfs } from "../support/mount.ts";
 import { run, TemporaryFolder } from "../support/process.ts";
+import { MiB, pattern, readAt, writeAt } from "./bytes.ts";
 import { OtherClient } from "./other-client.ts";
 
 // The numbers are those of the list of defects of the original, in the project's SEMANTICS.
-
-const MiB = 1 << 20;
-
-function pattern(bytes: number, seed: number): Buffer {
-  const buffer = Buffer.alloc(bytes);
-  for (let at = 0; at < bytes; at += 1) buffer[at] = (at * 31 + (at >>> 9) * 7 + seed) & 0xff;
-  return buffer;
-}
-
-function readAt(path: string, offset: number, length: number): Buffer {
-  const fd = openSync(path, "r");
-  const buffer = Buffer.alloc(length);
-  const got = readSync(fd, buffer, 0, length, offset);
-  closeSync(fd);
-  return buffer.subarray(0, got);
-}
-
-function writeAt(path: string, offset: number, bytes: Buffer): number {
-  const fd = openSync(path, "r+");
-  try {
-    return writeSync(fd, bytes, 0, bytes.length, offset);
-  } finally {
-    closeSync(fd);
-  }
-}
 
 describe("names", () => {
   // Defect 1

@@ -11,7 +11,18 @@ const nameBytes = 256;
 const tagAt = 256;
 const slotsAt = 4664;
 const writeFlag = 1;
-const opcode = { read: 0x02, write: 0x03, newVdi: 0x11, find: 0x14 } as const;
+const lockFlag = 0x08;
+/** From here on requests carry the version of the daemons' own protocol. */
+const internalOpcodes = 0x80;
+const opcode = {
+  read: 0x02,
+  write: 0x03,
+  newVdi: 0x11,
+  lock: 0x12,
+  release: 0x13,
+  find: 0x14,
+  format: 0x84,
+} as const;
 
 /**
  * Somebody else at the same cluster: makes snapshots, resizes, and says what really lies in an
@@ -47,11 +58,34 @@ export class OtherClient implements AsyncDisposable {
     return { vid: header.readUInt32LE(24), objectBytes: 2 ** header.readUInt8(33) };
   }
 
-  async create(name: string, bytes: number): Promise<void> {
+  async create(name: string, bytes: number, kind: "plain" | "hyper" = "plain"): Promise<void> {
     const describe = (header: Buffer): void => {
       header.writeBigUInt64LE(BigInt(bytes), 16);
+      header.writeUInt8(kind === "hyper" ? 1 : 0, 30);
     };
     await this.#ask(opcode.newVdi, describe, padded(name));
+  }
+
+  /** Forgets everything in the cluster and makes it one whose VDIs are locked while in use. */
+  async formatWithLocks(): Promise<void> {
+    const describe = (header: Buffer): void => {
+      header.writeUInt32LE(Math.floor(Date.now() / 1000), 28);
+      header.writeUInt8(1, 32);
+      header.writeUInt16LE(lockFlag, 34);
+      header.writeUInt8(22, 44);
+    };
+    await this.#ask(opcode.format, describe, padded("plain"));
+  }
+
+  /** Takes the lock of a VDI. @throws Error with the result when it is locked */
+  async lock(name: string): Promise<void> {
+    await this.#ask(opcode.lock, () => {}, Buffer.concat([padded(name), padded("")]));
+  }
+
+  async release(vid: number): Promise<void> {
+    await this.#ask(opcode.release, (header) => {
+      header.writeUInt32LE(vid, 24);
+    });
   }
 
   /** Makes what is in `name` now a snapshot called `tag`, as dog does. */
@@ -94,6 +128,17 @@ export class OtherClient implements AsyncDisposable {
     return await this.#readObject({ high: owner, low: index }, offset % objectBytes, length);
   }
 
+  /** Writes into an object of the working VDI that is its own already. */
+  async write(name: string, offset: number, bytes: Buffer): Promise<void> {
+    const { vid, objectBytes } = await this.find(name);
+    const describe = (header: Buffer): void => {
+      header.writeUInt32LE(Math.floor(offset / objectBytes), 16);
+      header.writeUInt32LE(vid, 20);
+      header.writeUInt32LE(offset % objectBytes, 40);
+    };
+    await this.#ask(opcode.write, describe, bytes);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#socket.destroy();
   }
@@ -127,10 +172,10 @@ export class OtherClient implements AsyncDisposable {
   async #ask(
     code: number,
     describe: (header: Buffer) => void,
-    data: Buffer | null,
+    data: Buffer | null = null,
   ): Promise<{ header: Buffer; data: Buffer }> {
     const header = Buffer.alloc(headerBytes);
-    header.writeUInt8(2, 0);
+    header.writeUInt8(code < internalOpcodes ? 2 : 10, 0);
     header.writeUInt8(code, 1);
     if (data !== null) {
       header.writeUInt16LE(writeFlag, 2);

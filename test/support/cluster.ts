@@ -26,20 +26,26 @@ export interface EmbeddedSheep extends TestCluster {
 let vdiCount = 0;
 
 /** The cluster that `SHEEPFS_TEST_SHEEP` names, else an embedded sheep. */
-export async function startCluster(): Promise<TestCluster> {
+export async function startCluster(options: SheepOptions = {}): Promise<TestCluster> {
   const address = process.env["SHEEPFS_TEST_SHEEP"];
-  return address === undefined ? await startSheepProcess() : new NamedCluster(address);
+  return address === undefined ? await startSheepProcess(options) : new NamedCluster(address);
+}
+
+export interface SheepOptions {
+  readonly copies?: number;
+  /** Folder that its directory is made in. */
+  readonly parent?: string;
+  /** 0 for any. */
+  readonly port?: number;
 }
 
 /** An embedded sheep in a process of its own, for tests that stop it or look into its directory. */
-export async function startSheepProcess(
-  options: { readonly copies?: number; readonly parent?: string } = {},
-): Promise<EmbeddedSheep> {
+export async function startSheepProcess(options: SheepOptions = {}): Promise<EmbeddedSheep> {
   const folder = new TemporaryFolder(options.parent);
   try {
     const dir = join(folder.path, "sheep");
     const copies = options.copies ?? 1;
-    const child = await startSheep(dir, "127.0.0.1:0", copies);
+    const child = await startSheep(dir, `127.0.0.1:${options.port ?? 0}`, copies);
     return new ProcessCluster(folder, dir, copies, child);
   } catch (error) {
     folder[Symbol.dispose]();
