@@ -88,9 +88,10 @@ function namesPath(pid: number, path: string): boolean {
   return words.some((word) => word !== "" && resolve(started, word) === path);
 }
 
+/** A process that has ended may stay listed, without its program, until somebody asks for its end. */
 async function ended(pids: readonly number[]): Promise<void> {
   const deadlineMs = performance.now() + limits.operationTimeoutMs;
-  while (pids.some((pid) => existsSync(`/proc/${pid}`))) {
+  while (pids.some((pid) => existsSync(`/proc/${pid}/exe`))) {
     if (performance.now() > deadlineMs) {
       throw new SheepfsError("timed_out", `unmounted, but the daemon (pid ${pids}) has not ended`);
     }

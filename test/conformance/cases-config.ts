@@ -101,6 +101,7 @@ export const configGroups: readonly CaseGroup[] = [
     about: "config/page_cache",
     cases: [
       {
+        // [S-29]
         name: "concerns volumes that are opened from then on",
         run: async ({ subject, cluster }) => {
           const vdi = await cluster.createVdi("switch", { size: "8M" });

@@ -142,6 +142,7 @@ export const controlGroups: readonly CaseGroup[] = [
       },
 
       {
+        // [S-26]
         name: "gives the last 16 results",
         run: async ({ subject }) => {
           for (let count = 0; count < 18; count += 1) {

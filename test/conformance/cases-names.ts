@@ -48,6 +48,7 @@ async function livesUnder(label: string, { subject, cluster }: World): Promise<v
 
 export const nameGroups: readonly CaseGroup[] = [
   {
+    // [S-17]
     about: "a VDI whose name has",
     cases: [...escapedNames, ...plainNames].map(([what, label]) => ({
       name: `${what} is listed safely and attached by what is listed`,

@@ -73,6 +73,7 @@ export const textGroups: readonly CaseGroup[] = [
       },
 
       {
+        // [S-23]
         name: "that is open never changes, and whoever opens it a second later sees what is new",
         run: async ({ subject, cluster }) => {
           await using file = await subject.open("vdi/list", "read");

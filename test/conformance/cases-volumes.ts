@@ -38,6 +38,7 @@ export const volumeGroups: readonly CaseGroup[] = [
       },
 
       {
+        // [S-5]
         name: "gives back what was written anywhere, and zeros elsewhere",
         run: async ({ subject, cluster }) => {
           const vdi = await cluster.createVdi("io", { size: "16M", objectSize: "4M" });
@@ -132,6 +133,7 @@ export const volumeGroups: readonly CaseGroup[] = [
     about: "a volume that somebody else changes",
     cases: [
       {
+        // [S-16]
         name: "has its new size within moments",
         run: async ({ subject, cluster, other }) => {
           const vdi = await cluster.createVdi("grown", { size: "8M" });

@@ -28,7 +28,7 @@ import { OtherClient } from "./other-client.ts";
 // The numbers are those of the list of defects of the original, in the project's SEMANTICS.
 
 describe("names", () => {
-  // Defect 1
+  // Defect 1 [S-17]
   test("a name with shell characters is only a name", async () => {
     await using cluster = await startCluster();
     await using mount = await mountSheepfs(cluster);
@@ -40,7 +40,7 @@ describe("names", () => {
     expect(existsSync(trace)).toBe(false);
   });
 
-  // Defect 17
+  // Defect 17 [S-25]
   test("a line may come in pieces, and a line without an end is taken at close", async () => {
     await using cluster = await startCluster();
     const vdi = await cluster.createVdi("pieces", { size: "8M" });
@@ -55,7 +55,7 @@ describe("names", () => {
 
 describe("objects", () => {
   for (const objectMiB of [1, 4, 8]) {
-    // Defect 2
+    // Defect 2 [S-10]
     test(`a volume of ${objectMiB} MiB objects is read and written where its bytes are`, async () => {
       await using cluster = await startCluster();
       const wish = { size: "32M", objectSize: `${objectMiB}M` };
@@ -80,7 +80,7 @@ describe("objects", () => {
     });
   }
 
-  // Defect 8
+  // Defect 8 [S-6]
   test("many first writes of one object at once are all there", async () => {
     await using cluster = await startCluster();
     const vdi = await cluster.createVdi("first", { size: "8M" });
@@ -99,7 +99,7 @@ describe("objects", () => {
 });
 
 describe("snapshots", () => {
-  // Defect 3
+  // Defect 3 [S-12]
   test("a VDI that has snapshots is attached as it is now, and can be written", async () => {
     await using cluster = await startCluster();
     const vdi = await cluster.createVdi("snapped", { size: "8M" });
@@ -118,7 +118,7 @@ describe("snapshots", () => {
     expect((await other.read(vdi, 4096, 4096)).equals(pattern(4096, 2))).toBe(true);
   });
 
-  // Defect 4
+  // Defect 4 [S-15]
   test("writes go on when a snapshot is made of an attached volume", async () => {
     await using cluster = await startCluster();
     const vdi = await cluster.createVdi("while", { size: "16M" });
@@ -140,7 +140,7 @@ describe("snapshots", () => {
 });
 
 describe("the cluster", () => {
-  // Defect 6
+  // Defect 6 [S-37]
   test("reads and writes go on after the sheep was restarted", async () => {
     await using cluster = await startSheepProcess();
     const vdi = await cluster.createVdi("again", { size: "8M" });
@@ -153,7 +153,7 @@ describe("the cluster", () => {
     expect(readAt(volume, 4096, 4096).equals(pattern(4096, 2))).toBe(true);
   });
 
-  // Defects 11, 12
+  // Defects 11, 12 [S-27]
   test("the gateway's address can be any, and is kept as it was when it is no good", async () => {
     await using cluster = await startCluster();
     await using mount = await mountSheepfs(cluster);
@@ -169,7 +169,7 @@ describe("the cluster", () => {
 });
 
 describe("texts", () => {
-  // Defect 16
+  // Defect 16 [S-21]
   test("a text read in pieces is the text, also by two readers at once", async () => {
     await using cluster = await startCluster();
     for (let count = 0; count < 5; count += 1) await cluster.createVdi("listed", { size: "8M" });
@@ -190,6 +190,7 @@ describe("texts", () => {
     for (const text of texts) expect(text.toString()).toBe(whole.toString());
   });
 
+  // [S-22]
   test("stat shows the size of every text", async () => {
     await using cluster = await startCluster();
     await using mount = await mountSheepfs(cluster);
@@ -223,6 +224,7 @@ describe("the size of a volume", () => {
     expect(writeAt(mount.file("volume", vdi), 11 * MiB, pattern(4096, 1))).toBe(4096);
   });
 
+  // [S-7]
   test("a write at the end is ENOSPC at once, so that >> ends; one across it is short", async () => {
     await using cluster = await startCluster();
     const vdi = await cluster.createVdi("end", { size: "8M" });
@@ -239,7 +241,7 @@ describe("the size of a volume", () => {
 });
 
 describe("what cannot be done does not succeed", () => {
-  // Defect 24
+  // Defect 24 [S-34]
   test("rm, rmdir, truncate, chmod and touch change nothing and say so", async () => {
     await using cluster = await startCluster();
     const vdi = await cluster.createVdi("kept", { size: "8M" });
@@ -268,7 +270,7 @@ describe("what cannot be done does not succeed", () => {
     expect(statfsSync(mount.path).blocks).toBeGreaterThan(0);
   });
 
-  // Defect 19
+  // Defect 19 [S-14]
   test("a volume is not detached while somebody has it open", async () => {
     await using cluster = await startCluster();
     const vdi = await cluster.createVdi("used", { size: "8M" });
@@ -297,7 +299,7 @@ describe("what it costs", () => {
     expect(readdirSync(`/proc/${mount.child.pid}/fd`).length).toBeLessThan(64);
   });
 
-  // Defect 24
+  // Defect 24 [S-9]
   test("punched space is given back and reads as zeros", async () => {
     await using cluster = await startCluster();
     const vdi = await cluster.createVdi("punched", { size: "16M", objectSize: "4M" });

@@ -13,7 +13,9 @@ import {
 import { join } from "node:path";
 import { startCluster, startSheepProcess } from "../support/cluster.ts";
 import { isMounted, mountSheepfs } from "../support/mount.ts";
-import { run, sheepfs, TemporaryFolder } from "../support/process.ts";
+import { run, sheepfs, start, TemporaryFolder } from "../support/process.ts";
+import { MiB, pattern, readAt, writeAt } from "./bytes.ts";
+import { OtherClient } from "./other-client.ts";
 
 describe("a mountpoint that cannot be used is named, with what to do", () => {
   interface Place {
@@ -114,6 +116,7 @@ test("mount options are those of the mount", async () => {
   expect([uid, gid, mode & 0o777]).toEqual([1234, 99, 0o640]);
 });
 
+// [S-33]
 test("on a read-only mount nothing can be written", async () => {
   await using cluster = await startCluster();
   const vdi = await cluster.createVdi("ro", { size: "8M" });
@@ -123,6 +126,7 @@ test("on a read-only mount nothing can be written", async () => {
   expect(() => mount.attach(vdi)).toThrow("EROFS");
 });
 
+// [S-35]
 test("df shows the space of the cluster", async () => {
   await using cluster = await startCluster();
   await using mount = await mountSheepfs(cluster);
@@ -132,6 +136,7 @@ test("df shows the space of the cluster", async () => {
   expect(bfree).toBeLessThanOrEqual(blocks);
 });
 
+// [S-32]
 test("umount names who keeps the mount busy, and succeeds when nobody does", async () => {
   await using cluster = await startCluster();
   const vdi = await cluster.createVdi("busy", { size: "8M" });
@@ -164,6 +169,7 @@ test("an unmount from outside ends the program in order", async () => {
 });
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  // [S-31]
   test(`${signal} makes what was written durable and unmounts, also while files are open`, async () => {
     await using cluster = await startCluster();
     const vdi = await cluster.createVdi("term", { size: "8M" });
@@ -184,6 +190,7 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
   });
 }
 
+// [S-30]
 test("the daemon returns when the mount is usable, and is gone after umount", async () => {
   await using cluster = await startCluster();
   using folder = new TemporaryFolder();
@@ -197,6 +204,7 @@ test("the daemon returns when the mount is usable, and is gone after umount", as
   rmdirSync(path);
 });
 
+// [S-38]
 test("a tree of an unreachable cluster can still be listed and unmounted", async () => {
   await using cluster = await startSheepProcess();
   await using mount = await mountSheepfs(cluster);
@@ -206,4 +214,52 @@ test("a tree of an unreachable cluster can still be listed and unmounted", async
     ...["cluster", "config", "node", "vdi", "volume"],
   ]);
   expect(await mount.stop()).toBe(0);
+});
+
+// [S-3]
+test("what a write has returned for is there after the daemon was killed", async () => {
+  await using cluster = await startCluster();
+  const vdi = await cluster.createVdi("killed", { size: "16M", objectSize: "1M" });
+  const bytes = pattern(3 * MiB, 5);
+  {
+    await using mount = await mountSheepfs(cluster, { args: ["--attach", vdi] });
+    expect(writeAt(mount.file("volume", vdi), MiB - 1000, bytes)).toBe(bytes.length);
+    mount.child.kill("SIGKILL");
+    await mount.child.exit();
+  }
+  await using mount = await mountSheepfs(cluster, { args: ["--attach", vdi] });
+  expect(readAt(mount.file("volume", vdi), MiB - 1000, bytes.length).equals(bytes)).toBe(true);
+});
+
+// [S-39]
+test("a program that waits for a cluster that does not answer can be ended", async () => {
+  await using cluster = await startSheepProcess();
+  const vdi = await cluster.createVdi("wait", { size: "8M" });
+  await using mount = await mountSheepfs(cluster, { args: ["--attach", vdi] });
+  const volume = mount.file("volume", vdi);
+  writeAt(volume, 0, pattern(4096, 1));
+  cluster.child.kill("SIGSTOP");
+  await using reader = start(["dd", `if=${volume}`, "of=/dev/null", "bs=4096", "count=1"]);
+  // It sleeps in the kernel once its read is on its way to the cluster.
+  while (!/^State:\s+[SD]/m.test(readFileSync(`/proc/${reader.pid}/status`, "utf8"))) {
+    await Bun.sleep(5);
+  }
+  reader.kill("SIGINT");
+  expect(await reader.exit(5_000)).not.toBe(0);
+  cluster.child.kill("SIGCONT");
+  expect(readAt(volume, 0, 4096).equals(pattern(4096, 1))).toBe(true);
+});
+
+// [S-19]
+test("a VDI that cannot be addressed exactly is refused when it is attached", async () => {
+  await using cluster = await startSheepProcess();
+  const vdi = await cluster.createVdi("vast", { size: "8M" });
+  await using other = await OtherClient.connect(cluster.address);
+  await using mount = await mountSheepfs(cluster);
+  for (const bytes of [2n ** 53n, 2n ** 63n, 2n ** 64n - 1n]) {
+    await other.resize(vdi, bytes);
+    expect(() => mount.attach(vdi)).toThrow("EFBIG");
+    expect(readdirSync(mount.file("volume"))).toEqual([]);
+  }
+  expect(readFileSync(mount.file("vdi", "mount"), "utf8")).toContain(vdi);
 });

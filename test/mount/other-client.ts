@@ -106,7 +106,7 @@ export class OtherClient implements AsyncDisposable {
   }
 
   /** Gives the working VDI another size. */
-  async resize(name: string, bytes: number): Promise<void> {
+  async resize(name: string, bytes: number | bigint): Promise<void> {
     const { vid } = await this.find(name);
     const size = Buffer.alloc(8);
     size.writeBigUInt64LE(BigInt(bytes));

@@ -50,6 +50,7 @@ test("--version says which build it is", async () => {
   expect(packageJson.version).toMatch(/^[0-9]+\.[0-9]+\.[0-9]+$/);
 });
 
+// [S-36]
 describe("a mistake is one line on stderr, nothing on stdout, exit code 64", () => {
   const lines: readonly (readonly [string, string])[] = [
     ["", "no command"],

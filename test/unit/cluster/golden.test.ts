@@ -14,6 +14,7 @@ const GiB = 2 ** 30;
 const MiB = 2 ** 20;
 
 // The recordings were made in UTC, and `bun test` runs in it.
+// [S-24]
 describe("as dog printed it", () => {
   test("cluster info", async () => {
     const info = await clusterInfo(new RecordedSheep("dog-cluster-info", "cluster-default"), never);

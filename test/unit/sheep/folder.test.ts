@@ -61,6 +61,7 @@ for (const [what, text, code] of [
   });
 }
 
+// [S-40]
 test("a second sheep on the same directory is refused, in this process and in another", async () => {
   using folder = new TemporaryFolder();
   const dir = join(folder.path, "sheep");

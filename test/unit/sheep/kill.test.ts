@@ -77,6 +77,7 @@ async function check(client: RawClient, model: Model): Promise<void> {
   }
 }
 
+// [S-4]
 test("what was acknowledged is there after the process was killed", async () => {
   using folder = new TemporaryFolder();
   const dir = join(folder.path, "sheep");
