@@ -6,15 +6,13 @@ import type { Scope } from "../base/scope.ts";
 import { resultError, results } from "../wire/result.ts";
 import type { Connection } from "./connection.ts";
 import { closedError, endOf, unusable } from "./ending.ts";
-import { type CallPlan, type CallSink, Flight } from "./flight.ts";
+import { type CallPlan, type CallReply, type CallSink, Flight } from "./flight.ts";
 import type { Gateway } from "./gateway.ts";
 import { Holding } from "./holding.ts";
 import type { ObjectRequest } from "./object-request.ts";
 import { GatewayPool, type PoolOwner, type PoolPorts } from "./pool.ts";
 import { FlightQueue } from "./queue.ts";
 import { backoffMs, type Outcome, verdict } from "./replay.ts";
-
-const noData = new Uint8Array(0);
 
 /** Who belongs to the cluster: its client looks that up through us. */
 export interface ClusterMembers {
@@ -142,6 +140,7 @@ export class Dispatcher implements PoolOwner {
   }
 
   answered(flight: Flight, gateway: Gateway): void {
+    if (flight.call !== null) flight.gateway = gateway;
     if (flight.state === "detached") {
       this.#recycle(flight);
     } else if (flight.result === 0) {
@@ -307,11 +306,7 @@ export class Dispatcher implements PoolOwner {
   /** The end of a flight that no connection knows. */
   #finish(flight: Flight, error: SheepfsError | null): void {
     const { object, call, abandoned } = flight;
-    let reply = null;
-    if (call !== null && flight.replyHeader !== null && !abandoned && error === null) {
-      const { replyHeader: header, result, data } = flight;
-      reply = { header, result, data: data ?? noData };
-    }
+    const reply = call === null || abandoned || error !== null ? null : replyOf(flight);
     this.#uncharge(flight);
     this.#count -= 1;
     this.#recycle(flight);
@@ -416,4 +411,11 @@ export class Dispatcher implements PoolOwner {
     if (inDoubt) this.counters.inDoubt += 1;
     return this.#closed ? closedError(flight) : endOf(flight, this.pool, inDoubt);
   }
+}
+
+const noData = new Uint8Array(0);
+
+function replyOf({ replyHeader: header, gateway, result, data }: Flight): CallReply | null {
+  if (header === null || gateway === null) return null;
+  return { header, result, data: data ?? noData, gateway };
 }

@@ -4,6 +4,7 @@ import { headerBytes, type SheepRequest } from "../wire/header.ts";
 import { opcodes, type ReplayRule } from "../wire/opcode.ts";
 import type { Connection } from "./connection.ts";
 import type { Suspect } from "./exclusion.ts";
+import type { Gateway } from "./gateway.ts";
 import type { ObjectRequest } from "./object-request.ts";
 
 /** Who asked for a request that is not on a data object. */
@@ -21,6 +22,7 @@ export interface CallReply {
   readonly result: number;
   /** The payload; empty when it went into the caller's own buffer. */
   readonly data: Uint8Array;
+  readonly gateway: Gateway;
 }
 
 /** A call, before it is a flight. */
@@ -87,6 +89,8 @@ export class Flight {
   streamEnd = 0;
   result = 0;
   dataLength = 0;
+  /** Of a call: whose answer it is. */
+  gateway: Gateway | null = null;
   replyHeader: DataView | null = null;
   /** Where a long payload is being placed; null drops it. */
   into: Uint8Array | null = null;
@@ -184,6 +188,7 @@ export class Flight {
     this.data = null;
     this.connection = null;
     this.replyHeader = null;
+    this.gateway = null;
     this.charged = false;
     this.attempts = 0;
     this.corruptReplies = 0;

@@ -1,12 +1,11 @@
 import { SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Scope } from "../base/scope.ts";
-import { objectRequest, type SheepReply, type SheepRequest } from "../wire/header.ts";
+import { objectRequest, type SheepRequest } from "../wire/header.ts";
 import { opcodes, type ReplayRule, requestFlag } from "../wire/opcode.ts";
 import { results } from "../wire/result.ts";
 import type { Dispatcher } from "./dispatcher.ts";
-import type { CallSink } from "./flight.ts";
-import type { Gateway } from "./gateway.ts";
+import type { CallReply, CallSink } from "./flight.ts";
 import type { ObjectRequest } from "./object-request.ts";
 
 interface Place {
@@ -33,9 +32,9 @@ export function dispatchCall(
   request: SheepRequest,
   options: CallOptions,
   scope: Scope,
-): Promise<SheepReply> {
+): Promise<CallReply> {
   const { into, rule, expected } = options;
-  const settled = Promise.withResolvers<SheepReply>();
+  const settled = Promise.withResolvers<CallReply>();
   const sink: CallSink = {
     expected,
     done: (error, reply) => {
@@ -60,8 +59,6 @@ export class SheepStore {
   /** Objects may be cached by the sheep; sheep 1.0 has no such cache and ignores it. */
   objectCache: boolean;
   readonly #dispatcher: Dispatcher;
-  /** The gateway that said: nothing to flush, do not ask again. */
-  #flushFree: Gateway | null = null;
 
   constructor(dispatcher: Dispatcher, objectCache: boolean) {
     this.#dispatcher = dispatcher;
@@ -109,15 +106,13 @@ export class SheepStore {
   /** Resolves when what was acknowledged before is durable. */
   async flush(vid: number, scope: Scope): Promise<void> {
     const { pool } = this.#dispatcher;
-    const gateway = pool.current;
-    if (gateway !== null && gateway === this.#flushFree) return;
+    // Until it is another one, or the same that has started anew.
+    if (pool.current?.flushFree === true) return;
     const request = objectRequest("flushVdi", { kind: "inode", vid, index: 0 }, {});
     const expected = [results.invalidParameters.code];
     const options = { rule: opcodes.flushVdi.replay, expected, into: null, resolved: null };
     const reply = await dispatchCall(this.#dispatcher, request, options, scope);
-    if (reply.result === results.invalidParameters.code && gateway === pool.current) {
-      this.#flushFree = gateway;
-    }
+    if (reply.result === results.invalidParameters.code) reply.gateway.flushFree = true;
   }
 
   async #write(request: SheepRequest, scope: Scope, resolved?: () => void): Promise<void> {

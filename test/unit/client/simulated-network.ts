@@ -19,6 +19,8 @@ export interface Weather {
   takeBytes: number;
 }
 
+const retransmitMs = 100;
+
 /** A network in memory: every cut, delay and order comes from the seed. */
 export class SimulatedNetwork implements Transport {
   readonly clock: SimulatedClock;
@@ -27,6 +29,7 @@ export class SimulatedNetwork implements Transport {
   /** Links ever made. */
   readonly links: SimulatedLink[] = [];
   readonly #peers = new Map<string, Peer>();
+  readonly #apart = new Set<string>();
 
   constructor(clock: SimulatedClock, random: Random) {
     this.clock = clock;
@@ -41,12 +44,31 @@ export class SimulatedNetwork implements Transport {
   connect(to: Address, events: LinkEvents): Link {
     const link = new SimulatedLink(this, to, events);
     this.links.push(link);
-    this.clock.after(this.delay(), () => {
+    const arrive = (): void => {
+      if (link.ended) return;
+      if (this.isApart(to)) {
+        this.clock.after(retransmitMs, arrive);
+        return;
+      }
       const peer = this.#peers.get(formatAddress(to));
       if (peer === undefined) link.refuse();
       else link.established(peer);
-    });
+    };
+    this.clock.after(this.delay(), arrive);
     return link;
+  }
+
+  /** Between the client and this address nothing travels, and nobody is told. */
+  part(from: Address): void {
+    this.#apart.add(formatAddress(from));
+  }
+
+  heal(from: Address): void {
+    this.#apart.delete(formatAddress(from));
+  }
+
+  isApart(from: Address): boolean {
+    return this.#apart.has(formatAddress(from));
   }
 
   delay(): number {
@@ -64,8 +86,6 @@ export class SimulatedLink implements Link {
   /** Set by the peer: bytes in order, and the end. */
   onBytes: (bytes: Uint8Array) => void = () => {};
   onEnd: () => void = () => {};
-  /** Nothing travels in either direction any more, and nobody is told. */
-  severed = false;
   readonly #network: SimulatedNetwork;
   readonly #events: LinkEvents;
   #at: "connecting" | "open" | "ended" = "connecting";
@@ -104,7 +124,7 @@ export class SimulatedLink implements Link {
 
   /** The peer sends. */
   answer(bytes: Uint8Array): void {
-    if (this.#at !== "open" || this.severed) return;
+    if (this.#at !== "open") return;
     this.#toClient.push(bytes.slice());
     this.#moveToClient();
   }
@@ -112,6 +132,8 @@ export class SimulatedLink implements Link {
   /** The peer ends the connection; what it sent before still arrives, or not when it is `abrupt`. */
   end(abrupt: boolean): void {
     if (this.#at !== "open") return;
+    // It has closed its socket: what still comes is not read.
+    this.onBytes = () => {};
     this.#ending = abrupt ? new SheepfsError("unavailable", "the connection was reset") : null;
     if (abrupt) this.#toClient = [];
     if (this.#toClient.length === 0) this.#endSoon();
@@ -143,7 +165,7 @@ export class SimulatedLink implements Link {
     const fromHead = Math.min(taken, headLength);
     bytes.set(head.subarray(headAt, headAt + fromHead));
     if (body !== null) bytes.set(body.subarray(bodyAt, bodyAt + taken - fromHead), fromHead);
-    if (taken > 0 && !this.severed) {
+    if (taken > 0) {
       this.#toPeer.push(bytes);
       this.#moveToPeer();
     }
@@ -174,17 +196,21 @@ export class SimulatedLink implements Link {
     if (this.#at === "ended") return;
     this.#at = "ended";
     this.#inbox = [];
-    // What was taken still travels; then the peer learns of the end.
-    if (this.#toPeer.length === 0) this.onEnd();
+    // What is on its way arrives before the reset does; the rest is still here, and forgotten.
+    const onItsWay = this.#network.isApart(this.to) ? null : this.#takePiece(this.#toPeer);
+    this.#toPeer = onItsWay === null ? [] : [onItsWay];
+    if (onItsWay === null) this.onEnd();
   }
 
   #moveToPeer(): void {
     if (this.#moving.toPeer) return;
     this.#moving.toPeer = true;
-    this.#network.clock.after(this.#network.delay(), () => {
+    this.#network.clock.after(this.#delay(), () => {
       this.#moving.toPeer = false;
-      const bytes = this.#takePiece(this.#toPeer);
-      if (bytes !== null && !this.severed) this.onBytes(bytes);
+      if (!this.#network.isApart(this.to)) {
+        const bytes = this.#takePiece(this.#toPeer);
+        if (bytes !== null) this.onBytes(bytes);
+      }
       if (this.#toPeer.length > 0) this.#moveToPeer();
       else if (this.#at === "ended") this.onEnd();
     });
@@ -193,10 +219,10 @@ export class SimulatedLink implements Link {
   #moveToClient(): void {
     if (this.#moving.toClient) return;
     this.#moving.toClient = true;
-    this.#network.clock.after(this.#network.delay(), () => {
+    this.#network.clock.after(this.#delay(), () => {
       this.#moving.toClient = false;
       if (this.#at !== "open") return;
-      const bytes = this.#takePiece(this.#toClient);
+      const bytes = this.#network.isApart(this.to) ? null : this.#takePiece(this.#toClient);
       if (bytes !== null) {
         this.#inbox.push(bytes);
         this.#readableSoon();
@@ -217,9 +243,17 @@ export class SimulatedLink implements Link {
     });
   }
 
+  #delay(): number {
+    return this.#network.isApart(this.to) ? retransmitMs : this.#network.delay();
+  }
+
   #endSoon(): void {
-    this.#network.clock.after(this.#network.delay(), () => {
+    this.#network.clock.after(this.#delay(), () => {
       if (this.#at !== "open") return;
+      if (this.#network.isApart(this.to)) {
+        this.#endSoon();
+        return;
+      }
       this.#at = "ended";
       this.#events.close(this.#ending ?? null);
     });

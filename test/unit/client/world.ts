@@ -126,7 +126,7 @@ export class TestRequest implements ObjectRequest {
 }
 
 /** `length` bytes that differ with `tag`. */
-export function pattern(length: number, tag: number): Uint8Array {
+export function pattern(length: number, tag: number): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(length);
   for (let at = 0; at < length; at += 1) bytes[at] = (at * 31 + tag * 131 + (at >>> 8)) & 0xff;
   return bytes;
