@@ -10,7 +10,7 @@ import { resultError } from "../wire/result.ts";
 import type { ConnectionPorts } from "./connection.ts";
 import { Dedicated } from "./dedicated.ts";
 import { type CallSink, Flight } from "./flight.ts";
-import { backoffMs, verdict } from "./replay.ts";
+import { afterAnswer, backoffMs } from "./replay.ts";
 
 export interface CallAtPorts extends ConnectionPorts {
   readonly random: Random;
@@ -42,7 +42,7 @@ export async function callDedicated(
     if (result === 0 || asked.expected.includes(result)) return reply;
     const rule = opcodes[asked.request.opcode].replay;
     const delayMs = backoffMs(attempt, ports.random);
-    const again = verdict(rule, { at: "answered", result }) === "again";
+    const again = afterAnswer(rule, result) === "retry";
     if (!again || ports.clock.nowMs() + delayMs >= scope.deadlineMs) {
       const { code, message } = resultError(result);
       throw new SheepfsError(code, `${title}: ${message}`);

@@ -12,7 +12,7 @@ import { Holding } from "./holding.ts";
 import type { ObjectRequest } from "./object-request.ts";
 import { GatewayPool, type PoolOwner, type PoolPorts } from "./pool.ts";
 import { FlightQueue } from "./queue.ts";
-import { backoffMs, type Outcome, verdict } from "./replay.ts";
+import { afterAnswer, afterLoss, backoffMs } from "./replay.ts";
 
 /** Who belongs to the cluster: its client looks that up through us. */
 export interface ClusterMembers {
@@ -235,8 +235,8 @@ export class Dispatcher implements PoolOwner {
       this.#conclude(flight, null);
       return;
     }
-    switch (verdict(flight.rule, { at: "answered", result })) {
-      case "again":
+    switch (afterAnswer(flight.rule, result)) {
+      case "retry":
         if (flight.changes && result === results.network.code) this.#holding.lostWithin(flight);
         this.#pause(flight);
         return;
@@ -249,7 +249,8 @@ export class Dispatcher implements PoolOwner {
         this.#finish(flight, new SheepfsError(code, message, { inDoubt: true }));
         return;
       }
-      default:
+      case "done":
+      case "fail":
         this.#conclude(flight, resultError(result));
     }
   }
@@ -270,7 +271,6 @@ export class Dispatcher implements PoolOwner {
   #lost(flight: Flight, connection: Connection, why: SheepfsError): void {
     const sent = connection.mayHave(flight);
     if (connection.culprit === flight) flight.corruptReplies += 1;
-    const outcome: Outcome = { at: "lost", sent, corruptReplies: flight.corruptReplies };
     if (sent && flight.changes && flight.rule !== "once") {
       this.#holding.lostAt(flight, connection.address);
     }
@@ -279,7 +279,7 @@ export class Dispatcher implements PoolOwner {
       this.#finish(flight, null);
       return;
     }
-    switch (verdict(flight.rule, outcome)) {
+    switch (afterLoss(flight.rule, { sent, corruptReplies: flight.corruptReplies })) {
       case "replay":
         this.counters.replays += 1;
         this.#wait(flight);
@@ -288,7 +288,7 @@ export class Dispatcher implements PoolOwner {
         this.counters.inDoubt += 1;
         this.#finish(flight, new SheepfsError(why.code, why.message, { inDoubt: true }));
         return;
-      default:
+      case "fail":
         this.#conclude(flight, why);
     }
   }

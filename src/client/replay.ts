@@ -1,46 +1,37 @@
 import { limits } from "../base/limits.ts";
 import type { Random } from "../base/random.ts";
 import type { ReplayRule } from "../wire/opcode.ts";
-import { resultRow, results } from "../wire/result.ts";
+import { type ResultAction, resultRow, results } from "../wire/result.ts";
 
-/** How one attempt of a request ended. */
-export type Outcome =
-  | { readonly at: "answered"; readonly result: number }
-  /** Its connection is gone. `sent`: the sheep may have all of it, and may execute it yet. */
-  | { readonly at: "lost"; readonly sent: boolean; readonly corruptReplies: number };
+/** A request whose connection is gone without an answer. */
+export interface Loss {
+  /** The sheep may have all of it, and may execute it yet. */
+  readonly sent: boolean;
+  /** Answers to it that contradicted the protocol. */
+  readonly corruptReplies: number;
+}
 
 /**
- * What follows: it is `done`; it is sent `again` after a pause; it goes to another gateway
- * (`elsewhere`); it is sent anew as soon as there is a connection (`replay`); it ends with an error
- * (`fail`); or with one that leaves open whether it was executed (`in_doubt`).
+ * What follows an answer: as the result's row says (`retry` is after a pause), or `in_doubt`: an
+ * error that leaves open whether it was executed.
  */
-export type Verdict = "done" | "again" | "elsewhere" | "replay" | "fail" | "in_doubt";
+export function afterAnswer(rule: ReplayRule, result: number): ResultAction | "in_doubt" {
+  const { action } = resultRow(result);
+  // The sheep lost touch with the others in the middle of it; what else passes is refused before.
+  const begun = action === "retry" && result === results.network.code;
+  return rule === "once" && begun ? "in_doubt" : action;
+}
 
-/** Pure: see the table in the tests. */
-export function verdict(rule: ReplayRule, outcome: Outcome): Verdict {
-  if (outcome.at === "lost") {
-    if (!outcome.sent) return "replay";
-    if (rule === "once") return "in_doubt";
-    return outcome.corruptReplies >= limits.corruptRepliesMax ? "fail" : "replay";
-  }
-  const { action } = resultRow(outcome.result);
-  switch (action) {
-    case "done":
-    case "fail":
-    case "elsewhere":
-      return action;
-    case "retry":
-      // The sheep lost touch with the others in the middle of it; the others refuse beforehand.
-      if (rule === "once" && outcome.result === results.network.code) return "in_doubt";
-      return "again";
-  }
+/** What follows a loss: it is sent anew as soon as there is a connection, or ends with an error. */
+export function afterLoss(rule: ReplayRule, loss: Loss): "replay" | "fail" | "in_doubt" {
+  if (!loss.sent) return "replay";
+  if (rule === "once") return "in_doubt";
+  return loss.corruptReplies >= limits.corruptRepliesMax ? "fail" : "replay";
 }
 
 /** Pause before attempt number `attempt` (0 is the first repetition): doubling, with jitter. */
 export function backoffMs(attempt: number, random: Random): number {
-  const full = Math.min(
-    limits.backoffLongestMs,
-    limits.backoffFirstMs * 2 ** Math.min(attempt, 16),
-  );
+  const { backoffFirstMs, backoffLongestMs } = limits;
+  const full = Math.min(backoffLongestMs, backoffFirstMs * 2 ** Math.min(attempt, 16));
   return full / 2 + random.below(Math.ceil(full / 2) + 1);
 }

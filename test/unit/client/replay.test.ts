@@ -1,28 +1,33 @@
 import { describe, expect, test } from "bun:test";
 import { limits } from "../../../src/base/limits.ts";
 import { seededRandom } from "../../../src/base/random.ts";
-import { backoffMs, type Outcome, type Verdict, verdict } from "../../../src/client/replay.ts";
-import { results } from "../../../src/wire/result.ts";
+import { afterAnswer, afterLoss, backoffMs, type Loss } from "../../../src/client/replay.ts";
+import { type ResultAction, results } from "../../../src/wire/result.ts";
 
 const max = limits.corruptRepliesMax;
 
-const lost: readonly (readonly [string, Outcome, Verdict, Verdict])[] = [
-  ["not sent whole", { at: "lost", sent: false, corruptReplies: 0 }, "replay", "replay"],
-  ["sent", { at: "lost", sent: true, corruptReplies: 0 }, "replay", "in_doubt"],
-  ["a corrupt reply", { at: "lost", sent: true, corruptReplies: max - 1 }, "replay", "in_doubt"],
-  ["corrupt again", { at: "lost", sent: true, corruptReplies: max }, "fail", "in_doubt"],
+const lost: readonly (readonly [
+  string,
+  Loss,
+  ReturnType<typeof afterLoss>,
+  ReturnType<typeof afterLoss>,
+])[] = [
+  ["not sent whole", { sent: false, corruptReplies: 0 }, "replay", "replay"],
+  ["sent", { sent: true, corruptReplies: 0 }, "replay", "in_doubt"],
+  ["a corrupt reply", { sent: true, corruptReplies: max - 1 }, "replay", "in_doubt"],
+  ["corrupt again", { sent: true, corruptReplies: max }, "fail", "in_doubt"],
 ];
 
 describe("a connection that is lost", () => {
-  for (const [name, outcome, idempotent, once] of lost) {
+  for (const [name, loss, idempotent, once] of lost) {
     test(name, () => {
-      expect(verdict("idempotent", outcome)).toBe(idempotent);
-      expect(verdict("once", outcome)).toBe(once);
+      expect(afterLoss("idempotent", loss)).toBe(idempotent);
+      expect(afterLoss("once", loss)).toBe(once);
     });
   }
 });
 
-const answered: Record<keyof typeof results, Verdict> = {
+const answered: Record<keyof typeof results, ResultAction> = {
   success: "done",
   unknown: "fail",
   noObject: "fail",
@@ -38,40 +43,40 @@ const answered: Record<keyof typeof results, Verdict> = {
   baseVdiRead: "fail",
   baseVdiWrite: "fail",
   noTag: "fail",
-  startingUp: "again",
+  startingUp: "retry",
   vdiNotLocked: "fail",
   shuttingDown: "elsewhere",
-  noMemory: "again",
+  noMemory: "retry",
   fullVdi: "fail",
   version: "fail",
   noSpace: "fail",
   waitForFormat: "fail",
-  waitForJoin: "again",
+  waitForJoin: "retry",
   joinFailed: "elsewhere",
-  halted: "again",
+  halted: "retry",
   readOnly: "fail",
   inodeInvalidated: "fail",
-  oldEpoch: "again",
-  newEpoch: "again",
+  oldEpoch: "retry",
+  newEpoch: "retry",
   notFormatted: "fail",
   invalidCtime: "fail",
   invalidEpoch: "fail",
-  network: "again",
+  network: "retry",
   noCache: "fail",
   bufferSmall: "fail",
   forceRecover: "fail",
   noStore: "fail",
   notSupported: "fail",
-  inRecovery: "again",
+  inRecovery: "retry",
   killed: "elsewhere",
   oidExists: "fail",
-  again: "again",
-  staleObject: "again",
+  again: "retry",
+  staleObject: "retry",
   clusterDriver: "fail",
   vdiNotEmpty: "fail",
   notFound: "fail",
   incomplete: "fail",
-  collectingInfo: "again",
+  collectingInfo: "retry",
   gatewayMode: "elsewhere",
   vnodesStrategy: "fail",
   noCheckpoint: "fail",
@@ -81,18 +86,18 @@ describe("a result", () => {
   for (const [name, { code }] of Object.entries(results)) {
     test(`${name} of a read or write`, () => {
       const expected = answered[name as keyof typeof results];
-      expect(verdict("idempotent", { at: "answered", result: code })).toBe(expected);
+      expect(afterAnswer("idempotent", code)).toBe(expected);
     });
   }
 
   test("network error of what must happen once leaves it in doubt, a refusal does not", () => {
     const { network, halted } = results;
-    expect(verdict("once", { at: "answered", result: network.code })).toBe("in_doubt");
-    expect(verdict("once", { at: "answered", result: halted.code })).toBe("again");
+    expect(afterAnswer("once", network.code)).toBe("in_doubt");
+    expect(afterAnswer("once", halted.code)).toBe("retry");
   });
 
   test("that nobody assigned fails", () => {
-    expect(verdict("idempotent", { at: "answered", result: 0xdead })).toBe("fail");
+    expect(afterAnswer("idempotent", 0xdead)).toBe("fail");
   });
 });
 
