@@ -44,6 +44,8 @@ export async function openCore(options: CoreOptions, scope: Scope): Promise<Core
     locks: vdiLocks(client),
     readOnly,
   });
+  // With a volume attached, another cluster's objects would be written in its name.
+  client.mayChangeCluster = () => volumes.empty;
   const facts = clusterFacts(client);
   const tree = buildTree({ facts, volumes, config: client, pageCache, clock: realClock, log });
   const close = async (within: Scope): Promise<void> => {

@@ -59,6 +59,11 @@ export class AttachedVolumes {
     );
   }
 
+  /** Nothing is attached or on its way to be. */
+  get empty(): boolean {
+    return this.#places.size === 0;
+  }
+
   get(title: string): AttachedVolume | null {
     const place = this.#places.get(title);
     return place === undefined || place.at === "attaching" ? null : place.volume;
