@@ -282,11 +282,15 @@ export class BtreeIndex implements VolumeIndex {
     const forgets = this.#forgets;
     const leaf = await this.#readLeaf(number, scope);
     const where = `${this.#title}: index node ${number}`;
-    const first = at === 0 ? 0 : lowerBound(leaf.indexes, (root.highest[at - 1] ?? 0) + 1);
-    if (!isLast(root, at) && highestOf(leaf) > (root.highest[at] ?? 0)) {
+    // Below its range lies what a split moved and did not come to take out, beyond the range of the
+    // last what the root did not come to take in: neither was acknowledged there.
+    const highest = root.highest[at] ?? 0;
+    if (!isLast(root, at) && highestOf(leaf) > highest) {
       throw new SheepfsError("corrupt", `${where} has block ${highestOf(leaf)} beyond its range`);
     }
-    const own = { indexes: leaf.indexes.slice(first), vids: leaf.vids.slice(first) };
+    const first = at === 0 ? 0 : lowerBound(leaf.indexes, (root.highest[at - 1] ?? 0) + 1);
+    const end = lowerBound(leaf.indexes, highest + 1);
+    const own = { indexes: leaf.indexes.slice(first, end), vids: leaf.vids.slice(first, end) };
     if (how.keep && forgets === this.#forgets) this.#keepLeaf(number, own);
     return own;
   }

@@ -51,6 +51,8 @@ export class VolumeCore {
   unverified = false;
   /** When the last one was, on the clock's monotonic scale. */
   indexChangedMs = 0;
+  /** The own block that was made a hole last. */
+  lastCleared: number | null = null;
 
   private constructor(ports: VolumePorts, what: VolumeTarget, opened: Opened) {
     this.ports = ports;
@@ -101,8 +103,14 @@ export class VolumeCore {
     const created = touched.isCreated(index);
     touched.unmark(index);
     this.index.forget(index);
-    // An object that is missing though the slot names it is still one that we made.
-    if ((await this.slot(index)) === this.vid && created) touched.markCreated(index);
+    if ((await this.slot(index)) !== this.vid) return;
+    if (touched.isLeaving(index)) {
+      // We cleared the slot, or tried to, and the sheep that made a snapshot put it back.
+      touched.markCleared(index);
+      this.index.forget(index);
+    } else if (created) {
+      touched.markCreated(index);
+    }
   }
 
   /** @throws stale when `header`, read from our vid, is no longer that of our VDI */
@@ -129,6 +137,7 @@ export class VolumeCore {
     this.geometry = opened.geometry;
     this.index = opened.index;
     this.touched = opened.touched;
+    this.lastCleared = null;
     this.ownBlocks = null;
     this.ownBlocksChanges += 1;
     this.unverified = true;

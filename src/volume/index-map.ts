@@ -132,6 +132,7 @@ export class IndexMap implements VolumeIndex {
         const slots = await this.#read(number * sliceSlots, sliceSlots, scope);
         if (this.#closed || (this.#slices[number] ?? null) !== null) return;
         if (load.outdated) continue;
+        this.#touched.settleUnsure(number * sliceSlots, slots, this.#vid);
         for (const update of load.written) slots[update.index & (sliceSlots - 1)] = update.value;
         this.#put(number, new Slice(this.#slices, number, slots));
         return;

@@ -73,8 +73,6 @@ export class Piece implements ObjectRequest, RangeHold, PendingUpdate {
   reloaded = false;
   /** How often it met a snapshot. */
   snapshots = 0;
-  /** The object that a discard left behind is known to be gone. */
-  removed = false;
   /** Settled for its job, its range closed until the store knows that it can no longer land. */
   inDoubt = false;
   /** The store knew it before the failure was told. */
@@ -103,7 +101,6 @@ export class Piece implements ObjectRequest, RangeHold, PendingUpdate {
     this.cowVid = 0;
     this.reloaded = false;
     this.snapshots = 0;
-    this.removed = false;
     this.inDoubt = false;
     this.resolvedEarly = false;
   }

@@ -25,19 +25,11 @@ export class TouchedSlots {
     this.#unsure.delete(index);
   }
 
-  /** An update of the slot failed: whether it was made shows when it is read. */
+  /** An update of the slot failed: whether it was made shows when it is read, see `settleUnsure`. */
   markUnsure(index: number): void {
     this.#created.delete(index);
     this.#cleared.delete(index);
     this.#unsure.add(index);
-  }
-
-  get anyUnsure(): boolean {
-    return !this.#unsure.empty;
-  }
-
-  isUnsure(index: number): boolean {
-    return this.#unsure.has(index);
   }
 
   isCreated(index: number): boolean {
@@ -70,6 +62,21 @@ export class TouchedSlots {
 
   cleared(): Iterable<number> {
     return this.#cleared.members();
+  }
+
+  /**
+   * Takes slots [from, from + slots.length) for what became of the updates that failed: whoever sees
+   * it shall go on seeing it.
+   * @param slots read after the last of these updates ended
+   */
+  settleUnsure(from: number, slots: Uint32Array, vid: number): void {
+    if (this.#unsure.empty) return;
+    for (const index of this.#unsure.within(from, from + slots.length)) {
+      const slot = slots[index - from];
+      if (slot === vid) this.markCreated(index);
+      else if (slot === 0) this.markCleared(index);
+      else this.unmark(index);
+    }
   }
 
   /** Puts what we did over slots [from, from + slots.length) as they were read. */
@@ -120,6 +127,12 @@ class SlotSet {
         if (bitOf(chunk, at)) yield number * chunkSlots + at;
       }
     }
+  }
+
+  within(from: number, end: number): number[] {
+    const found: number[] = [];
+    for (let index = from; index < end; index += 1) if (this.has(index)) found.push(index);
+    return found;
   }
 
   fill(from: number, slots: Uint32Array, value: number): void {

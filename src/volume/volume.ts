@@ -9,6 +9,7 @@ import { discard, type Extent } from "./discard.ts";
 import { countOwnBlocks, seek } from "./extents.ts";
 import { geometryOf } from "./geometry.ts";
 import { ReadPath } from "./reads.ts";
+import { objectRemoved } from "./removal.ts";
 import { WritePath } from "./writes.ts";
 
 /** Where the size lies in an inode, alone: a whole header could undo somebody else's change. */
@@ -121,6 +122,8 @@ export class Volume {
       throw new SheepfsError("range", `${this.#core.title}: ${what} are not within it`);
     }
     if (length === 0) return;
+    // Clearing slots of a VDI that has become a snapshot would punch holes into that.
+    await this.refresh(scope);
     await discard(this.#core, this.#writes, extent, scope);
   }
 
@@ -190,11 +193,22 @@ export class Volume {
     this.#closed = true;
     try {
       if (!this.readOnly) await this.flush(scope);
+      await this.#removalsOver();
     } finally {
       this.#lateCheck?.cancel();
       this.#writes.close();
       this.#core.index.close();
     }
+  }
+
+  /**
+   * Whoever attaches the VDI next knows nothing of objects that are still to be removed. The one that
+   * was to go last stands for all.
+   */
+  async #removalsOver(): Promise<void> {
+    const { lastCleared, touched } = this.#core;
+    if (lastCleared === null || !touched.isLeaving(lastCleared)) return;
+    await objectRemoved(this.#core, lastCleared);
   }
 
   /**

@@ -158,7 +158,6 @@ export class WritePath implements PieceOwner {
       void this.#load(piece);
       return;
     }
-    if (core.touched.anyUnsure) this.#settleUnsure(piece.index, slot);
     piece.slot = slot;
     const { mode } = piece.job;
     if (mode !== "data" && slot === holeSlot) this.#finish(piece, null);
@@ -178,7 +177,7 @@ export class WritePath implements PieceOwner {
       }
     } else {
       if (!whole && !this.#widen(piece)) return;
-      if (!piece.removed && core.touched.isLeaving(piece.index)) {
+      if (core.touched.isLeaving(piece.index)) {
         void this.#awaitRemoval(piece);
         return;
       }
@@ -206,7 +205,10 @@ export class WritePath implements PieceOwner {
       this.#send(piece, "create");
       return;
     }
-    if (piece.slot === core.vid) core.touched.markLeaving(piece.index);
+    if (piece.slot === core.vid) {
+      core.touched.markLeaving(piece.index);
+      core.lastCleared = piece.index;
+    }
     this.#index(piece, holeSlot);
   }
 
@@ -255,7 +257,9 @@ export class WritePath implements PieceOwner {
       await this.#follower.follow();
       this.#writer = this.#newWriter();
     } catch (error) {
-      failure = asSheepfsError(error);
+      const { code, message } = asSheepfsError(error);
+      // What of the move may still land is the follower's matter: none of the pieces can.
+      failure = new SheepfsError(code, message, { cause: error });
     }
     this.#following = null;
     const parked = this.#parked;
@@ -306,7 +310,6 @@ export class WritePath implements PieceOwner {
       return;
     }
     touched.unmarkLeaving(piece.index);
-    piece.removed = true;
     this.#plan(piece);
   }
 
@@ -324,14 +327,6 @@ export class WritePath implements PieceOwner {
       return;
     }
     this.#plan(piece);
-  }
-
-  #settleUnsure(index: number, slot: number): void {
-    const { touched, vid } = this.#core;
-    if (!touched.isUnsure(index)) return;
-    if (slot === vid) touched.markCreated(index);
-    else if (slot === holeSlot) touched.markCleared(index);
-    else touched.unmark(index);
   }
 
   #newWriter(): IndexWriter {

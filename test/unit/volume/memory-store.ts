@@ -7,7 +7,6 @@ import type {
   VdiName,
   VdiResolver,
 } from "../../../src/volume/ports.ts";
-import { indexNodeBytes } from "../../../src/wire/btree.ts";
 import { grefsAt, type InodeHeader, slotsAt } from "../../../src/wire/inode.ts";
 import { MemoryInode } from "./memory-inode.ts";
 import type { Simulation } from "./simulation.ts";
@@ -29,7 +28,11 @@ export interface VdiSpec {
   readonly storePolicy: 0 | 1;
 }
 
-type Outcome = "done" | "refused" | "lost" | "doubt";
+/** How one request ends. */
+export type Outcome = "done" | "refused" | "lost" | "doubt";
+
+/** As much of an index node as small trees use. */
+const nodeBytes = 2 ** 18;
 
 /** A write that is under way, or might still land. */
 interface Claim {
@@ -60,7 +63,12 @@ export class MemoryCluster implements ObjectStore, VdiResolver {
   /** Slot runs that were written: first slot and count. */
   readonly runs: Array<{ readonly index: number; readonly count: number }> = [];
   readonly flushed: number[] = [];
-  /** Executed requests that wait for `open` when it is false. */
+  /** How the next writes end, before chance decides. */
+  readonly forced: Outcome[] = [];
+  /** Longest time until what is in doubt is resolved. */
+  doubtMs = 100;
+  /** Requests for which it returns true are never answered. */
+  stalled: (request: ObjectRequest) => boolean = () => false;
   readonly #sim: Simulation;
   readonly #random: Random;
   readonly #inodes = new Map<number, MemoryInode>();
@@ -73,6 +81,7 @@ export class MemoryCluster implements ObjectStore, VdiResolver {
   #nextVid = 0x100;
   #doubts = 0;
   #snapshots = 0;
+  #cuts = 0;
 
   constructor(sim: Simulation, random: Random) {
     this.#sim = sim;
@@ -158,6 +167,12 @@ export class MemoryCluster implements ObjectStore, VdiResolver {
     return this.#doubts === 0 && this.#snapshots === 0;
   }
 
+  /** The client is gone: what was not executed never is, and nobody is answered. */
+  cut(): void {
+    this.#cuts += 1;
+    this.#claims.clear();
+  }
+
   submit(request: ObjectRequest): void {
     this.counts[request.kind] += 1;
     if (request.length <= 0 || request.at + request.length > request.buffer.length) {
@@ -168,6 +183,7 @@ export class MemoryCluster implements ObjectStore, VdiResolver {
     const over = (): void => {
       if (claim !== null) this.#claims.get(key(vid, index))?.delete(claim);
     };
+    if (this.stalled(request)) return;
     const execute = kind === "read" ? () => this.#read(request) : () => this.#write(request);
     this.#perform(kind === "read", execute, {
       copy: () => {
@@ -234,7 +250,7 @@ export class MemoryCluster implements ObjectStore, VdiResolver {
       false,
       () => {
         let node = this.#nodes.get(key(vid, number));
-        if (create) node = new Uint8Array(indexNodeBytes);
+        if (create) node = new Uint8Array(nodeBytes);
         if (node === undefined) return "stale";
         node.set(late, offset);
         this.#nodes.set(key(vid, number), node);
@@ -427,11 +443,14 @@ export class MemoryCluster implements ObjectStore, VdiResolver {
     },
   ): void {
     const outcome = this.#outcome(reads);
+    const cuts = this.#cuts;
     this.#sim.after(this.#upTo(this.latencyMs), () => {
+      if (cuts !== this.#cuts) return;
       let code: ErrorCode | null = null;
       if (outcome === "done" || outcome === "lost") code = execute();
       if (outcome === "refused" || outcome === "lost") code ??= "unavailable";
       this.#sim.after(this.#upTo(this.latencyMs), () => {
+        if (cuts !== this.#cuts) return;
         if (outcome === "doubt") {
           this.#doubt(then);
           return;
@@ -448,7 +467,7 @@ export class MemoryCluster implements ObjectStore, VdiResolver {
   }): void {
     const late = then.copy();
     this.#doubts += 1;
-    this.#sim.after(1 + this.#upTo(100), () => {
+    this.#sim.after(1 + this.#upTo(this.doubtMs), () => {
       if (this.#random.below(2) === 0) late();
       this.#doubts -= 1;
       then.resolved();
@@ -457,6 +476,8 @@ export class MemoryCluster implements ObjectStore, VdiResolver {
   }
 
   #outcome(reads: boolean): Outcome {
+    const forced = reads ? undefined : this.forced.shift();
+    if (forced !== undefined) return forced;
     let dice = this.#random.below(1000);
     const { refused, lost, doubt } = this.faults;
     if (dice < refused) return "refused";

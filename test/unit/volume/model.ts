@@ -40,6 +40,21 @@ export class Model {
     if (cluster.violations.length > 0) throw new Error(cluster.violations.join("\n"));
   }
 
+  /** Some operations, and the end of the process in the middle of them. */
+  crash(reopen: () => Volume): void {
+    const { sim, cluster } = this.#world;
+    const changes: Change[] = [];
+    const count = 1 + this.#random.below(8);
+    for (let n = 0; n < count; n += 1) this.#operation(changes).catch(() => {});
+    this.steps += count;
+    sim.pass(this.#random.below(20));
+    cluster.cut();
+    const acknowledged = changes.map((change) => ({ ...change }));
+    this.volume = reopen();
+    for (const change of acknowledged) this.#settle(change, acknowledged);
+    if (cluster.violations.length > 0) throw new Error(cluster.violations.join("\n"));
+  }
+
   /** All of it, as it is read. */
   verify(volume: Volume = this.volume): void {
     const step = 2 ** 20;
@@ -154,7 +169,7 @@ export class Model {
     const ordered = here.every((other) => other.state === "done" && other.seed !== null);
     const small = here.every((other) => other.length <= 4096);
     const allowed = ordered && small ? here.slice(-1) : here;
-    const unchanged = here.every((other) => other.state === "failed");
+    const unchanged = here.every((other) => other.state !== "done");
     for (let at = 0; at < found.bytes.length; at += 1) {
       const offset = found.offset + at;
       const byte = found.bytes[at] ?? 0;

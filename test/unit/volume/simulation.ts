@@ -2,6 +2,9 @@ import { drainMicrotasks } from "bun:jsc";
 import type { Clock, Timer } from "../../../src/base/clock.ts";
 import { CancelScope, type Scope } from "../../../src/base/scope.ts";
 
+/** Longer than anything takes that ends. */
+const patienceMs = 600_000;
+
 interface Happening {
   readonly atMs: number;
   readonly fn: () => void;
@@ -55,12 +58,15 @@ export class Simulation implements Clock {
     throw end?.error;
   }
 
-  /** Lets things happen until `met`; an error when nothing is left that could. */
+  /** Lets things happen until `met`; an error when it never is. */
   runUntil(met: () => boolean): void {
+    const untilMs = this.#nowMs + patienceMs;
     for (;;) {
       drainMicrotasks();
       if (met()) return;
-      if (!this.#step()) throw new Error("it waits for something that never happens");
+      if (!this.#step() || this.#nowMs > untilMs) {
+        throw new Error("it waits for something that never happens");
+      }
     }
   }
 
