@@ -1,6 +1,7 @@
 import { limits } from "../base/limits.ts";
 import { grefsAt, InodeHeaderStruct, inodeHeaderBytes, slotBytes, slotsAt } from "../wire/inode.ts";
 import { type Cluster, deletedName, inodeName } from "./cluster.ts";
+import { forgetLedgers } from "./ledgers.ts";
 import { type JournalEntry, objectKinds } from "./record.ts";
 import { writeSlots } from "./slots.ts";
 import { setHead, type Vdi } from "./vdis.ts";
@@ -65,6 +66,7 @@ async function reclaimVdi(cluster: Cluster, vdi: Vdi): Promise<void> {
   store.meta.read(inode, header, 0, header.length, 0);
   store.commit([
     ...entries,
+    ...(hasChildren ? [] : forgetLedgers(store.meta, vdi.vid)),
     { type: "forget", ...inode },
     { type: "write", ...inode, offset: 0, bytes: header },
   ]);

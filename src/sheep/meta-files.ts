@@ -40,7 +40,8 @@ interface MetaFile {
 
 const folderOf: Record<MetaKind, string> = {
   [metaKinds.inode]: "inodes",
-  [metaKinds.ledger]: "ledgers",
+  [metaKinds.ledgers]: "ledgers",
+  [metaKinds.deepLedger]: "deep-ledgers",
   [metaKinds.deleted]: "deleted",
 };
 
@@ -116,23 +117,6 @@ export class MetaFiles {
     return names.map((name) => Number.parseInt(name, 16));
   }
 
-  /** Every ledger, those with changes included. */
-  ledgers(): { readonly vid: number; readonly index: number }[] {
-    const top = join(this.#dir, folderOf[metaKinds.ledger]);
-    const paths = new Set<string>();
-    for (const folder of readFolder(top)) {
-      for (const file of readFolder(join(top, folder))) paths.add(`${top}/${folder}/${file}`);
-    }
-    for (const [path, { bytes }] of this.#changed) {
-      if (bytes < 0) paths.delete(path);
-      else if (path.startsWith(`${top}/`)) paths.add(path);
-    }
-    return [...paths].map((path) => {
-      const [vid = "", index = ""] = path.slice(top.length + 1).split("/");
-      return { vid: Number.parseInt(vid, 16), index: Number.parseInt(index, 16) };
-    });
-  }
-
   /** From now on changes are kept apart from what is there, which `carryOver` writes. */
   freeze(): void {
     for (const file of this.#changed.values()) {
@@ -205,7 +189,7 @@ export class MetaFiles {
   #path({ kind, vid, index }: MetaName): string {
     const folder = join(this.#dir, folderOf[kind]);
     const vidText = vid.toString(16).padStart(6, "0");
-    if (kind !== metaKinds.ledger) return `${folder}/${vidText}`;
+    if (kind !== metaKinds.deepLedger) return `${folder}/${vidText}`;
     return `${folder}/${vidText}/${index.toString(16).padStart(8, "0")}`;
   }
 }

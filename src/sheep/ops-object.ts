@@ -9,8 +9,9 @@ import { requestFlag } from "../wire/opcode.ts";
 import { results } from "../wire/result.ts";
 import { AttrRecord } from "../wire/vdi.ts";
 import { type Cluster, inodeName } from "./cluster.ts";
+import { ledgersIn, readLedger } from "./ledgers.ts";
 import type { ObjectName } from "./object-files.ts";
-import { metaKinds, objectKinds } from "./record.ts";
+import { objectKinds } from "./record.ts";
 import { dataReply, headerReply, type Reply, type Request, refusal, success } from "./request.ts";
 import { isSlotWrite, writeSlots } from "./slots.ts";
 import { setHead, type Vdi } from "./vdis.ts";
@@ -153,8 +154,10 @@ export function getObjectList(cluster: Cluster, { dataLength }: Request): Reply 
     oids.push(view.getBigUint64(0, true));
   };
   for (const { kind, vid, index } of cluster.store.list(null)) add(oidKindOf(kind), vid, index);
-  for (const { vid } of cluster.vdis.all()) add("inode", vid, 0);
-  for (const { vid, index } of cluster.store.meta.ledgers()) add("ledger", vid, index);
+  for (const { vid } of cluster.vdis.all()) {
+    add("inode", vid, 0);
+    for (const index of ledgersIn(cluster.store.meta, vid)) add("ledger", vid, index);
+  }
   if (oids.length * 8 > dataLength) return refusal(results.bufferSmall);
   oids.sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
   return dataReply(new Uint8Array(new BigUint64Array(oids).buffer));
@@ -186,12 +189,7 @@ function readInto(cluster: Cluster, oid: Oid, into: Uint8Array, offset: number):
     store.meta.read(inodeName(oid.vid), into, 0, into.length, offset);
     return true;
   }
-  if (oid.kind === "ledger") {
-    const name = { kind: metaKinds.ledger, vid: oid.vid, index: oid.index } as const;
-    if (store.meta.bytes(name) < 0) return false;
-    store.meta.read(name, into, 0, into.length, offset);
-    return true;
-  }
+  if (oid.kind === "ledger") return readLedger(store.meta, oid, into, offset);
   const name = fileName(oid);
   assert(name !== null, "all other objects are files");
   return store.read(name, into, 0, into.length, offset);
@@ -199,10 +197,7 @@ function readInto(cluster: Cluster, oid: Oid, into: Uint8Array, offset: number):
 
 function exists(cluster: Cluster, oid: Oid): boolean {
   if (oid.kind === "inode") return cluster.vdis.get(oid.vid) !== null;
-  if (oid.kind === "ledger") {
-    const { vid, index } = oid;
-    return cluster.store.meta.bytes({ kind: metaKinds.ledger, vid, index }) >= 0;
-  }
+  if (oid.kind === "ledger") return readLedger(cluster.store.meta, oid, new Uint8Array(0), 0);
   const name = fileName(oid);
   return name !== null && cluster.store.exists(name);
 }

@@ -1,7 +1,7 @@
 import { crc32 } from "node:zlib";
 
 /** What a metadata file holds; its number is part of the journal's format. */
-export const metaKinds = { inode: 1, ledger: 2, deleted: 3 } as const;
+export const metaKinds = { inode: 1, ledgers: 2, deleted: 3, deepLedger: 4 } as const;
 export type MetaKind = (typeof metaKinds)[keyof typeof metaKinds];
 
 /** Objects that are files of their own; the number is part of the journal's format. */

@@ -4,7 +4,7 @@ import { SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Logger } from "../base/log.ts";
 import { syncFileSystem } from "../sys/file-lock.ts";
-import { syncDirectoryNow } from "./files.ts";
+import { syncDirectoryNow, yieldToOthers } from "./files.ts";
 import { Journal, type JournalContent } from "./journal.ts";
 import { MetaFiles } from "./meta-files.ts";
 import { ObjectFiles, type ObjectName, type ObjectWrite } from "./object-files.ts";
@@ -221,7 +221,8 @@ export class Store {
       await this.#journal.sync(position);
       this.#syncedTo = position;
     }
-    for (const name of doomed) {
+    for (const [count, name] of doomed.entries()) {
+      if (count % unlinksAtOnce === unlinksAtOnce - 1) await yieldToOthers();
       // Not one that was made again and removed again meanwhile: that record is not synced yet.
       if (this.#doomed.get(keyOf(name)) !== name) continue;
       this.#doomed.delete(keyOf(name));
@@ -298,6 +299,9 @@ export class Store {
     this.#syncedTo = content.end;
   }
 }
+
+/** Others have their turn after so many. */
+const unlinksAtOnce = 64;
 
 function keyOf({ kind, vid, index }: ObjectName): string {
   return `${kind}-${vid}-${index}`;

@@ -1,12 +1,14 @@
 import { expect, test } from "bun:test";
-import { copyFileSync, cpSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { limits } from "../../../src/base/limits.ts";
 import { silentLogger } from "../../../src/base/log.ts";
+import { Journal } from "../../../src/sheep/journal.ts";
 import { encodeRecord, metaKinds, objectKinds } from "../../../src/sheep/record.ts";
 import { Store } from "../../../src/sheep/store.ts";
 import { realClock } from "../../../src/sys/clock.ts";
 import { TemporaryFolder } from "../../support/process.ts";
+import { Dice } from "./random.ts";
 
 const inode = (vid: number) => ({ kind: metaKinds.inode, vid, index: 0 }) as const;
 const object = (index: number) => ({ kind: objectKinds.data, vid: 1, index }) as const;
@@ -58,32 +60,29 @@ test("a journal that ends anywhere in a record counts up to that record", async 
   using folder = new TemporaryFolder();
   const dir = join(folder.path, "store");
   const store = await open(dir);
-  const journal = (from: string): Buffer => readFileSync(join(from, "journal-a"));
-  const ends = [1, 2, 3].map((value) => {
-    // No byte of it is one that lies behind a tear by chance.
-    setWord(store, 5, value * 0x0101_0101);
-    return journalHeaderBytes + value * recordBytes;
-  });
-  const copy = leftBehind(dir, folder, "whole");
-  const whole = journal(copy);
+  // No byte of them is one that lies behind a tear by chance.
+  const values = [1, 2, 3].map((value) => value * 0x0101_0101);
+  for (const value of values) setWord(store, 5, value);
+  const ends = values.map((_, index) => journalHeaderBytes + (index + 1) * recordBytes);
+  const whole = readFileSync(join(dir, "journal-a")).subarray(0, 2 * journalHeaderBytes);
   await store.close();
-  const [first = 0, , last = 0] = ends;
   const torn = join(folder.path, "torn");
-  cpSync(copy, torn, { recursive: true });
-  for (let end = first; end <= last; end += 1) {
-    for (const file of ["journal-a", "journal-b"]) copyFileSync(join(copy, file), join(torn, file));
-    // Behind the tear lie zeros once, and old bytes once.
-    const bytes = Buffer.from(whole);
-    bytes.fill(end % 2 === 0 ? 0 : 0xa5, end);
-    writeFileSync(join(torn, "journal-a"), bytes);
-    const again = await open(torn);
-    const counted = ends.filter((place) => place <= end).length;
-    expect([end, word(again, 5)]).toEqual([end, counted * 0x0101_0101]);
-    await again.close();
-    truncateSync(join(torn, "inodes", "000005"), 0);
+  mkdirSync(torn);
+  writeFileSync(join(torn, "journal-b"), new Uint8Array(2 * journalHeaderBytes));
+  for (let end = journalHeaderBytes; end <= (ends.at(-1) ?? 0); end += 1) {
+    // Behind the tear lie zeros, or what an older record has left.
+    for (const behind of [0, 0xa5]) {
+      writeFileSync(join(torn, "journal-a"), Buffer.from(whole).fill(behind, end));
+      const { journal, content } = Journal.open(torn, "one boot");
+      journal.close();
+      const counted = ends.filter((place) => place <= end).length;
+      expect([end, behind, content.records.length]).toEqual([end, behind, counted]);
+      expect(content.end).toBe(counted * recordBytes);
+    }
   }
 });
 
+// [S-4]
 test("after power loss a start goes back to the last sync", async () => {
   using folder = new TemporaryFolder();
   const dir = join(folder.path, "store");
@@ -147,4 +146,39 @@ test("a store that was closed refuses, and does not touch what has its descripto
   await store.close();
   expect(() => setWord(store, 5, 1)).toThrow("closed");
   expect(() => store.exists(object(1))).toThrow("closed");
+});
+
+test("after power loss at any moment the metadata is that of one moment since the last sync", async () => {
+  using folder = new TemporaryFolder();
+  const dice = new Dice();
+  const dir = join(folder.path, "store");
+  const store = await open(dir);
+  // Each change writes its number into two files at once.
+  let change = 0;
+  let synced = 0;
+  for (let round = 0; round < 12; round += 1) {
+    for (let step = dice.below(300); step > 0; step -= 1) {
+      change += 1;
+      const bytes = new Uint8Array(8192);
+      new DataView(bytes.buffer).setUint32(0, change, true);
+      const place = { type: "write", offset: 0, bytes } as const;
+      store.commit([
+        { ...place, ...inode(5) },
+        { ...place, ...inode(6) },
+      ]);
+      await store.room();
+    }
+    if (dice.below(2) === 0) {
+      await store.sync();
+      synced = change;
+    }
+    const copy = leftBehind(dir, folder, `copy${round}`);
+    const again = await open(copy, "another boot");
+    expect(word(again, 5)).toBe(word(again, 6));
+    expect(word(again, 5)).toBeGreaterThanOrEqual(synced);
+    expect(word(again, 5)).toBeLessThanOrEqual(change);
+    await again.close();
+    rmSync(copy, { recursive: true });
+  }
+  await store.close();
 });
