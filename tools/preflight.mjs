@@ -22,6 +22,9 @@ function obstacle() {
       "  (in a container, start it with: --device /dev/fuse --cap-add SYS_ADMIN)"
     );
   }
+  if (!existsSync("/dev/loop-control")) {
+    return "there is no /dev/loop-control here; load the kernel's module with: modprobe loop";
+  }
   return null;
 }
 
