@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
-import { objectRequest } from "../../../src/wire/header.ts";
+import { objectRequest, vdiRequest } from "../../../src/wire/header.ts";
 import { opcodes, requestFlag } from "../../../src/wire/opcode.ts";
 import { results } from "../../../src/wire/result.ts";
+import { nameField } from "../../../src/wire/vdi.ts";
 import { bytesOf, create, fill, format, setSlot, snapshot } from "../../captures/operations.ts";
 import { RawClient } from "../../captures/raw-client.ts";
 import { Dice } from "./random.ts";
@@ -142,4 +143,24 @@ test("a data object of a snapshot is not written, its copy in the working VDI is
     expect(result).toBe(results.readOnly.code);
   }
   expect(await readData(client, old, 0, 4)).toEqual(bytesOf("data"));
+});
+
+test("QEMU's way back to a snapshot works: the working VDI goes at once, slots set or not", async () => {
+  await using sheep = await TestSheep.start();
+  const { client } = sheep;
+  const old = await create(client, "disk", 64 * MiB);
+  await fill(client, old, 0, bytesOf("old"));
+  const working = await snapshot(client, "disk", old, { tag: "t", vdiSize: 64 * MiB });
+  await fill(client, working, 1, bytesOf("new"));
+  expect(await deleteVdi(client, "disk")).toBe(0);
+  const fields = { vdiSize: 64 * MiB, baseVid: old, copies: 1, blockSizeShift: 22 };
+  const data = nameField(bytesOf("disk"));
+  const { result, header } = await client.call(vdiRequest("newVdi", fields, { data }));
+  expect(result).toBe(0);
+  const back = header.getUint32(24, true);
+  expect(await lookUp(client, "disk")).toBe(back);
+  expect(await readSlot(client, back, 0)).toBe(old);
+  expect(await readSlot(client, back, 1)).toBe(0);
+  expect(await readData(client, old, 0, 3)).toEqual(bytesOf("old"));
+  expect(await readData(client, working, 1, 3)).toBeNull();
 });

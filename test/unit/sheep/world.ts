@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { type Logger, silentLogger } from "../../../src/base/log.ts";
 import { type RunningSheep, startSheep } from "../../../src/sheep/server.ts";
 import { objectRequest, vdiRequest } from "../../../src/wire/header.ts";
-import { inodeHeaderBytes, slotOffset } from "../../../src/wire/inode.ts";
+import { slotOffset } from "../../../src/wire/inode.ts";
 import { results } from "../../../src/wire/result.ts";
 import { nameAndTag } from "../../../src/wire/vdi.ts";
 import { bytesOf } from "../../captures/operations.ts";
@@ -63,13 +63,6 @@ export async function readSlot(client: RawClient, vid: number, index: number): P
   const inode = { kind: "inode", vid, index: 0, offset: slotOffset(index) } as const;
   const reply = await client.call(objectRequest("readObject", inode, { receiveBytes: 4 }));
   return new DataView(reply.data.buffer, reply.data.byteOffset).getUint32(0, true);
-}
-
-export async function readHeader(client: RawClient, vid: number): Promise<Uint8Array> {
-  const inode = { kind: "inode", vid, index: 0 } as const;
-  const payload = { receiveBytes: inodeHeaderBytes };
-  const reply = await client.call(objectRequest("readObject", inode, payload));
-  return reply.data;
 }
 
 export async function deleteVdi(client: RawClient, name: string, tag = ""): Promise<number> {
