@@ -250,7 +250,7 @@ export class MemoryCluster implements ObjectStore, VdiResolver {
       false,
       () => {
         let node = this.#nodes.get(key(vid, number));
-        if (create) node = new Uint8Array(nodeBytes);
+        if (create) node = new Uint8Array(Math.max(nodeBytes, 2 * late.length));
         if (node === undefined) return "stale";
         node.set(late, offset);
         this.#nodes.set(key(vid, number), node);

@@ -83,10 +83,16 @@ export class Simulation implements Clock {
   }
 
   #step(): boolean {
-    const next = this.#events.pop();
-    if (next === undefined) return false;
-    this.#nowMs = Math.max(this.#nowMs, next.atMs);
-    next.fn();
-    return true;
+    const first = this.#events.pop();
+    if (first === undefined) return false;
+    this.#nowMs = Math.max(this.#nowMs, first.atMs);
+    first.fn();
+    // What happens at one time is one burst, as the answers of one read of a socket are.
+    for (;;) {
+      const next = this.#events[this.#events.length - 1];
+      if (next === undefined || next.atMs > this.#nowMs) return true;
+      this.#events.pop();
+      next.fn();
+    }
   }
 }
