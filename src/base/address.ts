@@ -60,7 +60,3 @@ export function formatAddress(address: Address): string {
   const host = address.host.includes(":") ? `[${address.host}]` : address.host;
   return `${host}:${address.port}`;
 }
-
-export function sameAddress(a: Address, b: Address): boolean {
-  return a.host === b.host && a.port === b.port;
-}

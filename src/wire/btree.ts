@@ -3,7 +3,7 @@ import { inodeSlots, slotBytes } from "./inode.ts";
 
 /** The index of a hypervolume, in the inode's slot area. Source: protocol §10.1 */
 export const btreeMagic = 0x6274;
-export const btreeAreaBytes = inodeSlots * slotBytes;
+const btreeAreaBytes = inodeSlots * slotBytes;
 export const btreeCounterOffset = 568;
 
 export const BtreeHeader = struct({ magic: u16(0), depth: u16(2), entries: u32(4) }, { size: 8 });

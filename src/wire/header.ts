@@ -82,6 +82,18 @@ export const VdiStateRequestHeader = struct(
   { size: headerBytes },
 );
 
+/** Between daemons: a client with a shared lock is told that its inode is out of date. */
+export const CoherenceRequestHeader = struct(
+  { ...common, vid: u32(16), validate: u32(20) },
+  { size: headerBytes },
+);
+
+/** Between daemons: fetch an object from this node. */
+export const RepairRequestHeader = struct(
+  { ...common, oidLow: u32(16), oidHigh: u32(20), address: bytes(24, 16), port: u16(40) },
+  { size: headerBytes },
+);
+
 const answered = { ...common, result: u32(16) };
 
 /** The part that every reply has. */

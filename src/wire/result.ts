@@ -88,8 +88,6 @@ export const results = {
   noCheckpoint: row(0x99, "fail", "not_found", "no such checkpoint"),
 } as const satisfies Record<string, ResultRow>;
 
-export type ResultName = keyof typeof results;
-
 const byCode: Array<ResultRow | undefined> = [];
 for (const result of Object.values(results)) byCode[result.code] = result;
 
