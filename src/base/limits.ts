@@ -45,6 +45,10 @@ export const limits = {
   quietMs: 5_000,
   /** How long the sign may take; then the connection is dead. */
   signTimeoutMs: 5_000,
+  /** Pause before a sheep that did not say which cluster it belongs to is asked again. */
+  signAgainMs: 5,
+  /** Requests for the epoch log of a running cluster until one that is complete is not waited for. */
+  epochLogLooksMax: 16,
   /** How often requests are looked at for deadlines and cancellation. */
   requestSweepMs: 100,
   /**

@@ -9,7 +9,7 @@ import { type CallReply, type CallSink, Flight } from "./flight.ts";
 import { FlightTable } from "./flight-table.ts";
 import { Framer, type ReplySink } from "./framer.ts";
 import { Sender } from "./sender.ts";
-import { type ClusterIdentity, readSign, signRequest } from "./sign.ts";
+import { type ClusterIdentity, isUnstated, readSign, signRequest } from "./sign.ts";
 import type { Link, LinkEvents, Transport } from "./transport.ts";
 
 export interface ConnectionOwner {
@@ -56,6 +56,7 @@ export class Connection implements LinkEvents, ReplySink, CallSink {
   readonly #table = new FlightTable();
   readonly #sign = new Flight();
   readonly #timer: Timer;
+  #askAgain: Timer | null = null;
   #state: "connecting" | "checking" | "ready" | "closed" = "connecting";
   #flushAsked = false;
   #blocked = false;
@@ -254,8 +255,13 @@ export class Connection implements LinkEvents, ReplySink, CallSink {
   #signed(sign: Flight): void {
     sign.state = "free";
     if (this.#state !== "checking") return;
+    const data = sign.data ?? noData;
+    if (isUnstated(sign.result, data)) {
+      this.#askAgain = this.#clock.after(limits.signAgainMs, () => this.#askSign());
+      return;
+    }
     try {
-      this.identity = readSign(sign.result, sign.data ?? noData);
+      this.identity = readSign(sign.result, data);
     } catch (error) {
       const { code, message } = asSheepfsError(error);
       this.fail(new SheepfsError(code, `the sheep at ${this.#where()}: ${message}`));
@@ -282,6 +288,7 @@ export class Connection implements LinkEvents, ReplySink, CallSink {
   #shut(): void {
     this.#state = "closed";
     this.#timer.cancel();
+    this.#askAgain?.cancel();
     this.#link.destroy();
     if (this.#sign.state === "sent") this.#table.remove(this.#sign.id);
     this.#sign.state = "free";

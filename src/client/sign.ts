@@ -28,6 +28,14 @@ const usable: ReadonlySet<number> = new Set<number>([
 ]);
 
 /**
+ * Whether a sheep says that all is well and of which cluster nothing: sheep 1.0 does now and then
+ * while it lists the files of its epochs, and answers in full when it is asked again.
+ */
+export function isUnstated(result: number, data: Uint8Array): boolean {
+  return result === results.success.code && data.length === 0;
+}
+
+/**
  * @param result the cluster's state
  * @throws version | unavailable | corrupt when nothing can be asked of this sheep
  */

@@ -3,7 +3,12 @@ import { limits } from "../base/limits.ts";
 import type { Scope } from "../base/scope.ts";
 import type { SheepCaller } from "../client/caller.ts";
 import { clusterFlag, EpochLogEntry } from "../wire/cluster.ts";
-import { ClusterDefaultReplyHeader, clusterRequest, type SheepReply } from "../wire/header.ts";
+import {
+  ClusterDefaultReplyHeader,
+  clusterRequest,
+  type SheepReply,
+  type SheepRequest,
+} from "../wire/header.ts";
 import { unpadded } from "../wire/inode.ts";
 import { decodeNode, NodeRecord, type SheepNode } from "../wire/node.ts";
 import { results } from "../wire/result.ts";
@@ -89,8 +94,10 @@ export async function clusterInfo(caller: SheepCaller, scope: Scope): Promise<Cl
 /** Whether VDIs can be locked in this cluster; the cheapest way to know. */
 export async function clusterHasLocks(caller: SheepCaller, scope: Scope): Promise<boolean> {
   const request = clusterRequest("statCluster", {}, { receiveBytes: EpochLogEntry.size });
-  const { data } = await caller.call(request, scope);
-  if (data.length < EpochLogEntry.size) return false;
+  const { data } = await stateCluster(caller, request, scope);
+  if (data.length < EpochLogEntry.size) {
+    throw new SheepfsError("corrupt", `an epoch log of ${data.length} bytes`);
+  }
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
   return (EpochLogEntry.read(view, 0).flags & clusterFlag.lock) !== 0;
 }
@@ -104,6 +111,24 @@ const unformatted = {
   hasLocks: false,
   diskMode: false,
 } as const;
+
+/**
+ * One STAT_CLUSTER. Sheep 1.0 lists the files of its epochs for it, and now and then misses all of
+ * them: a cluster that runs has an epoch, so it is asked again then.
+ * @throws unavailable when that does not help | …
+ */
+async function stateCluster(
+  caller: SheepCaller,
+  request: SheepRequest,
+  scope: Scope,
+  expected: readonly number[] = [],
+): Promise<SheepReply> {
+  for (let look = 1; look <= limits.epochLogLooksMax; look += 1) {
+    const reply = await caller.call(request, scope, expected);
+    if (reply.result !== results.success.code || reply.data.length > 0) return reply;
+  }
+  throw new SheepfsError("unavailable", "the sheep does not say in which epoch its cluster is");
+}
 
 interface EpochLog {
   readonly reply: SheepReply;
@@ -129,7 +154,7 @@ async function readEpochLog(
     }
     const payload = { receiveBytes: count * strideBytes };
     const request = clusterRequest("statCluster", { nodesCount: nodesMax }, payload);
-    const reply = await caller.call(request, scope, expected);
+    const reply = await stateCluster(caller, request, scope, expected);
     if (reply.result === results.bufferSmall.code) continue;
     if (reply.data.length % strideBytes === 0) return { reply, strideBytes, recordBytes };
     throw new SheepfsError(

@@ -26,6 +26,21 @@ describe("locking a VDI", () => {
     expect(sheep.seen.map(({ opcode }) => opcode)).toEqual(["statCluster"]);
   });
 
+  test("is not left out when the cluster does not say at once whether it has locks", async () => {
+    const sheep = new MemorySheep();
+    const vid = sheep.add({});
+    const call = sheep.call.bind(sheep);
+    let empty = 2;
+    sheep.call = async (request, ...rest) => {
+      const reply = await call(request, ...rest);
+      if (request.opcode !== "statCluster" || empty === 0) return reply;
+      empty -= 1;
+      return { ...reply, data: new Uint8Array(0) };
+    };
+    expect(await lockVdi(sheep, text("test"), never)).toBe(vid);
+    expect(await lockOwner(sheep, vid, never)).not.toBeNull();
+  });
+
   test("that is locked is busy, and the holder and the remedy are named", async () => {
     const sheep = new MemorySheep();
     sheep.locked.set(sheep.add({}), { host: "10.1.2.3", port: 7001 });

@@ -169,6 +169,22 @@ describe("the history of a cluster", () => {
     await expect(clusterInfo(sheep, never)).rejects.toMatchObject({ code: "corrupt" });
   });
 
+  test("is asked for again when a running cluster shows none", async () => {
+    const sheep = new EpochSheep([3, 2]);
+    const call = sheep.call.bind(sheep);
+    let empty = 3;
+    sheep.call = async (request, ...rest) => {
+      const reply = await call(request, ...rest);
+      if (request.opcode !== "statCluster" || empty === 0) return reply;
+      empty -= 1;
+      return { ...reply, data: new Uint8Array(0) };
+    };
+    const { epochs, status } = await clusterInfo(sheep, never);
+    expect([status, epochs.length, empty]).toEqual(["running", 2, 0]);
+    empty = Number.POSITIVE_INFINITY;
+    await expect(clusterInfo(sheep, never)).rejects.toMatchObject({ code: "unavailable" });
+  });
+
   test("needs nodes whose records fit the answer", async () => {
     const header = NodeReplyHeader.encode({ nodesCount: 3 });
     const reply = { header: new DataView(header.buffer), result: 0, data: new Uint8Array(100) };
