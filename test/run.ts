@@ -1,4 +1,5 @@
 // `npm test`: every test file in a process of its own, and one last line that counts.
+// Defect 28: the original had no tests.
 //   npm test                      the whole suite
 //   npm test -- mount cli/help    only files whose path contains one of the words
 //   SHEEPFS_TEST_SHEEP=host:port  tests that can run against any cluster use that one

@@ -167,6 +167,17 @@ describe("documents", () => {
     expect([...tested].filter((id) => !promised.includes(id))).toEqual([]);
   });
 
+  test("every defect of the original has a test that names it", () => {
+    const text = readFileSync(join(root, "docs", "ORIGINAL.md"), "utf8");
+    const listed = [...text.matchAll(/^\| ([0-9]+) \|/gm)].map(([, number]) => Number(number));
+    const named = files
+      .filter(({ path }) => path.startsWith("test/"))
+      .flatMap((file) => [...file.text.matchAll(/\/\/ Defects? ([0-9, ]+)/g)])
+      .flatMap(([, numbers = ""]) => numbers.split(",").map(Number));
+    expect(listed.length).toBeGreaterThan(0);
+    expect(listed.filter((number) => !named.includes(number))).toEqual([]);
+  });
+
   test("every link between the documents leads somewhere", async () => {
     const glob = new Bun.Glob("{*.md,docs/*.md}");
     const broken: string[] = [];

@@ -18,7 +18,7 @@ import { must, run, sheepfs, sheepfsBinary, start, TemporaryFolder } from "../su
 import { MiB, pattern, readAt, readEach, writeAt, writeEach } from "./bytes.ts";
 import { OtherClient } from "./other-client.ts";
 
-// The numbers are those of the list of defects of the original, as in defects.test.ts.
+// The numbers are those of the original's defects in docs/ORIGINAL.md.
 
 describe("snapshots and locks", () => {
   // Defect 5 [S-13]

@@ -25,7 +25,7 @@ import { run, TemporaryFolder } from "../support/process.ts";
 import { MiB, pattern, readAt, writeAt } from "./bytes.ts";
 import { OtherClient } from "./other-client.ts";
 
-// The numbers are those of the list of defects of the original, in the project's SEMANTICS.
+// The numbers are those of the original's defects in docs/ORIGINAL.md.
 
 describe("names", () => {
   // Defect 1 [S-17]

@@ -39,6 +39,12 @@ export class CountingProxy implements TestCluster {
     return { requests: this.#requests - requests, sentBytes: this.#sentBytes - sentBytes };
   }
 
+  /** Breaks every connection; new ones are taken. */
+  cut(): void {
+    for (const socket of this.#sockets) socket.resetAndDestroy();
+    this.#sockets.clear();
+  }
+
   createVdi(label: string, wish: VdiWish): Promise<string> {
     return this.#cluster.createVdi(label, wish);
   }
