@@ -104,13 +104,17 @@ export class VolumeCore {
     touched.unmark(index);
     this.index.forget(index);
     if ((await this.slot(index)) !== this.vid) return;
-    if (touched.isLeaving(index)) {
-      // We cleared the slot, or tried to, and the sheep that made a snapshot put it back.
-      touched.markCleared(index);
-      this.index.forget(index);
-    } else if (created) {
-      touched.markCreated(index);
-    }
+    if (touched.isLeaving(index)) this.slotPutBack(touched, index);
+    else if (created) touched.markCreated(index);
+  }
+
+  /**
+   * A slot that we tried to clear names an object that is gone: it was cleared, and put back by the
+   * sheep that made a snapshot.
+   */
+  slotPutBack(touched: TouchedSlots, index: number): void {
+    touched.markCleared(index);
+    this.index.forget(index);
   }
 
   /** @throws stale when `header`, read from our vid, is no longer that of our VDI */

@@ -6,7 +6,6 @@ import type { Opened, VolumeCore } from "./core.ts";
 import { Doubts } from "./doubts.ts";
 import { callObject } from "./object-call.ts";
 import { holeSlot, lockUnitBytes, unloadedSlot } from "./plan.ts";
-import type { SlotUpdate } from "./slots.ts";
 
 /** A slot of the new VDI that lacks what we did to it in the old one. */
 interface Debt {
@@ -157,15 +156,20 @@ export class SnapshotFollower {
   /** Objects first, then the index, as always. */
   async #settle(next: Opened, debts: readonly Debt[]): Promise<void> {
     if (debts.length === 0) return;
+    const copied = new Set<number>();
     const copies = debts.filter((debt) => debt.copy);
     for (let at = 0; at < copies.length; at += limits.snapshotCopiesInflightMax) {
       const some = copies.slice(at, at + limits.snapshotCopiesInflightMax);
       const results = await Promise.allSettled(some.map((debt) => this.#copy(next, debt.index)));
-      for (const result of results) if (result.status === "rejected") throw result.reason;
+      for (const [n, result] of results.entries()) {
+        if (result.status === "rejected") throw result.reason;
+        if (result.value) copied.add(some[n]?.index ?? 0);
+      }
     }
     const { vid } = next.header;
     const updates = debts
-      .map((debt): SlotUpdate => ({ index: debt.index, value: debt.copy ? vid : holeSlot }))
+      .map(({ index, slot }) => ({ index, slot, value: copied.has(index) ? vid : holeSlot }))
+      .filter(({ slot, value }) => slot !== value)
       .sort((a, b) => a.index - b.index);
     for (let from = 0; from < updates.length; ) {
       const count = next.index.batch(updates, from);
@@ -184,8 +188,9 @@ export class SnapshotFollower {
   /**
    * A copy and not a slot that names the old VDI: only the sheep counts references, and it would
    * know nothing of this one.
+   * @returns false when there is nothing to copy: a discard that failed has taken it away
    */
-  async #copy(next: Opened, index: number): Promise<void> {
+  async #copy(next: Opened, index: number): Promise<boolean> {
     const core = this.#core;
     const { store } = core.ports;
     const { copies, copyPolicy } = next.header;
@@ -196,6 +201,7 @@ export class SnapshotFollower {
       await callObject(store, { ...common, kind: "read", vid: core.vid, cowVid: 0 }, scope, ignore);
     } catch (thrown) {
       const error = asSheepfsError(thrown);
+      if (error.code === "stale" && core.touched.isLeaving(index)) return false;
       const code = error.code === "stale" ? "corrupt" : error.code;
       const what = "taking acknowledged data along to the new working VDI";
       throw core.ioError(new SheepfsError(code, error.message, { cause: error }), what, {
@@ -207,6 +213,7 @@ export class SnapshotFollower {
       const call = { ...common, kind: "cow", vid: next.header.vid, cowVid: core.vid } as const;
       return callObject(store, call, scope, resolved);
     }, ignore);
+    return true;
   }
 }
 

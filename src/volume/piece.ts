@@ -67,6 +67,8 @@ export class Piece implements ObjectRequest, RangeHold, PendingUpdate {
   /** What its slot held when it was planned, and what it is to hold. */
   slot = 0;
   value = 0;
+  /** Its slot is being written, or was last. */
+  indexing = false;
 
   job: Job;
   /** Its index part was read anew because an object was missing. */

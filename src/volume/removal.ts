@@ -9,9 +9,11 @@ import { lockUnitBytes } from "./plan.ts";
  * removes the object later, whatever lies in it by then: a block that is written again too early
  * would lose what was written.
  * Source: protocol §8.5
+ * @returns false when it is still there after a while: the slot was not cleared after all, or the
+ *   gateway that was to remove the object is gone
  * @throws whatever reading an object can throw
  */
-export async function objectRemoved(core: VolumeCore, index: number): Promise<void> {
+export async function objectRemoved(core: VolumeCore, index: number): Promise<boolean> {
   const { clock, log, store } = core.ports;
   const { vid } = core;
   const { copies, copyPolicy } = core.header;
@@ -31,15 +33,15 @@ export async function objectRemoved(core: VolumeCore, index: number): Promise<vo
     try {
       await callObject(store, call, core.newScope(), () => {});
     } catch (error) {
-      if (error instanceof SheepfsError && error.code === "stale") return;
+      if (error instanceof SheepfsError && error.code === "stale") return true;
       throw error;
     }
     if (clock.nowMs() >= untilMs) break;
     await new Promise<void>((resolve) => clock.after(limits.removalPollMs, resolve));
   }
-  // The gateway that was to remove it is gone: it stays, and is replaced by what is written now.
   log.warn(
     `${core.title}: the object of block ${index} was to be removed and is still there after ` +
       `${limits.removalWaitMs / 1000} s`,
   );
+  return false;
 }

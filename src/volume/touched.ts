@@ -73,7 +73,8 @@ export class TouchedSlots {
     if (this.#unsure.empty) return;
     for (const index of this.#unsure.within(from, from + slots.length)) {
       const slot = slots[index - from];
-      if (slot === vid) this.markCreated(index);
+      // When it was ours before we tried to clear it, nothing but a snapshot puts another one here.
+      if (slot === vid || (slot !== 0 && this.isLeaving(index))) this.markCreated(index);
       else if (slot === 0) this.markCleared(index);
       else this.unmark(index);
     }

@@ -114,7 +114,7 @@ export class WritePath implements PieceOwner {
       return;
     }
     // It may have landed after the slot was last read.
-    this.#core.slotUnsure(piece.index);
+    if (piece.indexing) this.#core.slotUnsure(piece.index);
     this.#free(piece);
   }
 
@@ -162,6 +162,7 @@ export class WritePath implements PieceOwner {
     const { mode } = piece.job;
     if (mode !== "data" && slot === holeSlot) this.#finish(piece, null);
     else if (mode === "clear") this.#clear(piece);
+    else if (core.touched.isLeaving(piece.index)) void this.#awaitRemoval(piece);
     else this.#write(piece);
   }
 
@@ -177,10 +178,6 @@ export class WritePath implements PieceOwner {
       }
     } else {
       if (!whole && !this.#widen(piece)) return;
-      if (core.touched.isLeaving(piece.index)) {
-        void this.#awaitRemoval(piece);
-        return;
-      }
     }
     piece.cowVid = kind === "cow" ? piece.slot : 0;
     this.#send(piece, kind);
@@ -215,6 +212,7 @@ export class WritePath implements PieceOwner {
   #send(piece: Piece, kind: "write" | "create" | "cow"): void {
     const { header, ports } = this.#core;
     piece.kind = kind;
+    piece.indexing = false;
     piece.vid = header.vid;
     piece.copies = header.copies;
     piece.copyPolicy = header.copyPolicy;
@@ -232,6 +230,7 @@ export class WritePath implements PieceOwner {
 
   #index(piece: Piece, value: number): void {
     piece.value = value;
+    piece.indexing = true;
     this.#writer.add(piece);
   }
 
@@ -302,9 +301,10 @@ export class WritePath implements PieceOwner {
   }
 
   async #awaitRemoval(piece: Piece): Promise<void> {
-    const { touched } = this.#core;
+    const { touched, vid } = this.#core;
     try {
-      await objectRemoved(this.#core, piece.index);
+      const removed = await objectRemoved(this.#core, piece.index);
+      if (removed && piece.slot === vid) this.#core.slotPutBack(touched, piece.index);
     } catch (error) {
       this.#finish(piece, this.#error(piece, asSheepfsError(error)));
       return;
