@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { open, readdir } from "node:fs/promises";
+import { type FileHandle, open, readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
@@ -25,9 +25,8 @@ export async function unmount(text: string): Promise<void> {
 async function flushVolumes(path: string): Promise<void> {
   const folder = join(path, volumeDirectory);
   for (const name of await volumeNames(folder)) {
-    const file = await open(join(folder, name), "r");
     try {
-      await file.sync();
+      await flushFile(join(folder, name));
     } catch (thrown) {
       const why = thrown instanceof Error ? thrown.message : String(thrown);
       throw new SheepfsError(
@@ -35,9 +34,27 @@ async function flushVolumes(path: string): Promise<void> {
         `volume '${name}' could not be flushed, so '${path}' stays mounted: ${why}`,
         { cause: thrown },
       );
-    } finally {
-      await file.close();
     }
+  }
+}
+
+/** One that is no longer there was detached, or its VDI was deleted: nothing is left to flush. */
+async function flushFile(path: string): Promise<void> {
+  const file = await openIfThere(path);
+  if (file === null) return;
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function openIfThere(path: string): Promise<FileHandle | null> {
+  try {
+    return await open(path, "r");
+  } catch (thrown) {
+    if (thrown instanceof Error && "code" in thrown && thrown.code === "ENOENT") return null;
+    throw thrown;
   }
 }
 

@@ -154,6 +154,16 @@ test("umount names who keeps the mount busy, and succeeds when nobody does", asy
   expect(await mount.child.exit()).toBe(0);
 });
 
+test("umount succeeds though an attached VDI was deleted meanwhile", async () => {
+  await using cluster = await startSheepProcess();
+  const vdi = await cluster.createVdi("gone", { size: "8M" });
+  await using mount = await mountSheepfs(cluster, { args: ["--attach", vdi] });
+  expect((await sheepfs(["vdi", "delete", vdi, "-s", cluster.address])).exitCode).toBe(0);
+  const done = await sheepfs(["umount", mount.path]);
+  expect(done).toEqual({ stdout: "", stderr: "", exitCode: 0 });
+  expect(await mount.child.exit()).toBe(0);
+});
+
 test("umount of what is no mount of ours is refused", async () => {
   using folder = new TemporaryFolder();
   const outcome = await sheepfs(["umount", folder.path]);
