@@ -76,11 +76,20 @@ export function fittedName(escapedName: string): string {
   return kept + end;
 }
 
+/** The text that bytes are, to the last of them; null when they are no UTF-8. */
+export function utf8Text(bytes: Uint8Array): string | null {
+  try {
+    return decoder.decode(bytes);
+  } catch {
+    return null;
+  }
+}
+
 /** Each character that can stand as it is, and each byte that cannot, escaped. */
 function* piecesOf(name: Uint8Array): Generator<string> {
   for (let at = 0; at < name.length; ) {
     const length = Math.min(sequenceLength(name[at] ?? 0), name.length - at);
-    const character = decoded(name.subarray(at, at + length));
+    const character = utf8Text(name.subarray(at, at + length));
     if (character === null) {
       yield escapedHex(name[at] ?? 0);
       at += 1;
@@ -96,15 +105,6 @@ function sequenceLength(first: number): number {
   if (first < 0xc0) return 1;
   if (first < 0xe0) return 2;
   return first < 0xf0 ? 3 : 4;
-}
-
-function decoded(bytes: Uint8Array): string | null {
-  try {
-    return decoder.decode(bytes);
-  } catch {
-    // No UTF-8: the bytes are escaped one by one.
-    return null;
-  }
 }
 
 function escaped(character: string): string {

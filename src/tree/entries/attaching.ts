@@ -2,11 +2,10 @@ import { asSheepfsError, SheepfsError } from "../../base/errors.ts";
 import type { Scope } from "../../base/scope.ts";
 import type { AttachedVolumes, AttachRequest } from "../../volume/attach.ts";
 import type { AttachedVolume } from "../../volume/attached.ts";
-import { escapeName, escapeTag, fittedName, unescapeBytes } from "../names.ts";
+import { escapeName, escapeTag, fittedName, unescapeBytes, utf8Text } from "../names.ts";
 
 const at = 0x40;
 const nameBytesMax = 255;
-const decoder = new TextDecoder();
 
 /**
  * Attaches what a line names: a VDI, or NAME@TAG (NAME@ID) for a snapshot, which a VDI of that
@@ -46,12 +45,11 @@ export async function detachNamed(
   line: Uint8Array,
   scope: Scope,
 ): Promise<string> {
-  const listed = decoder.decode(line);
-  const titles = volumes.get(listed) === null ? requestsOf(line).map(({ title }) => title) : [];
-  const title = titles.find((title) => volumes.get(title) !== null) ?? listed;
-  if (volumes.get(title) === null) {
-    throw new SheepfsError("invalid", `'${titles[0] ?? listed}' is not attached`);
-  }
+  const listed = utf8Text(line);
+  const asListed = listed !== null && volumes.get(listed) !== null;
+  const titles = asListed ? [listed] : requestsOf(line).map(({ title }) => title);
+  const title = titles.find((title) => volumes.get(title) !== null);
+  if (title === undefined) throw new SheepfsError("invalid", `'${titles[0]}' is not attached`);
   await volumes.detach(title, scope);
   return title;
 }
@@ -73,8 +71,8 @@ function requestsOf(line: Uint8Array): readonly AttachRequest[] {
 
 /** As with dog, a number means the snapshot's id before it means a tag. */
 function snapshotId(tag: Uint8Array): number | null {
-  const text = decoder.decode(tag);
-  return /^[1-9][0-9]{0,8}$/.test(text) ? Number(text) : null;
+  const text = utf8Text(tag);
+  return text !== null && /^[1-9][0-9]{0,8}$/.test(text) ? Number(text) : null;
 }
 
 function checkedName(name: Uint8Array): Uint8Array {

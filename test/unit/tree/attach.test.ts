@@ -40,8 +40,8 @@ class Fixture {
     return attachNamed(this.volumes, bytes, this.clock.scope(60_000));
   }
 
-  detach(line: string): Promise<string> {
-    const bytes = new TextEncoder().encode(line);
+  detach(line: string | Uint8Array): Promise<string> {
+    const bytes = typeof line === "string" ? new TextEncoder().encode(line) : line;
     return detachNamed(this.volumes, bytes, this.clock.scope(60_000));
   }
 
@@ -337,6 +337,18 @@ describe("names", () => {
     expect((await world.attach(raw)).title).toBe("a\\x2f\\xff");
     expect((await world.attach("a\\x2f\\xff")).title).toBe("a\\x2f\\xff");
     expect(await world.detach("a/\\xff")).toBe("a\\x2f\\xff");
+  });
+
+  test("that are no UTF-8 are not taken for ones that look alike", async () => {
+    const world = new Fixture();
+    for (const name of ["a\ufffd", "b"]) {
+      world.cluster.createVdi(new TextEncoder().encode(name), { sizeBytes: 8 * MiB });
+      await world.attach(name);
+    }
+    for (const bytes of [new Uint8Array([0x61, 0xff]), new TextEncoder().encode("\ufeffb")]) {
+      await expect(world.detach(bytes)).rejects.toMatchObject({ code: "invalid" });
+    }
+    expect(world.titles()).toEqual(["a\ufffd", "b"]);
   });
 
   test("that are too long or hold a NUL are refused before the cluster is asked", async () => {
