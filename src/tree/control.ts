@@ -1,5 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import { asSheepfsError, SheepfsError } from "../base/errors.ts";
+import type { Logger } from "../base/log.ts";
 import type { Scope } from "../base/scope.ts";
 import type { EventHub } from "./events.ts";
 import { LineBuffer } from "./lines.ts";
@@ -19,6 +20,8 @@ export interface ControlOptions {
    */
   readonly act: (line: Uint8Array, scope: Scope) => Promise<string>;
   readonly clock: Clock;
+  /** Told of every line, as not every control file shows its results. */
+  readonly log: Logger;
   readonly events: EventHub;
   readonly bornMs: number;
 }
@@ -90,14 +93,21 @@ export class ControlNode implements FileNode {
       try {
         if (error !== null) throw error;
         const done = await this.#options.act(line, scope);
-        this.#results.done(this.#options.clock.wallMs(), line, done);
+        this.#tell(this.#results.done(this.#options.clock.wallMs(), line, done));
       } catch (thrown) {
-        this.#results.failed(this.#options.clock.wallMs(), line, thrown);
+        this.#tell(this.#results.failed(this.#options.clock.wallMs(), line, thrown));
         first ??= asSheepfsError(thrown);
       }
       this.changed();
     }
     if (first !== null) throw first;
+  }
+
+  #tell({ line, outcome, reason }: ControlResult): void {
+    const { path, log } = this.#options;
+    const text = `${path}: '${line}': ${reason}`;
+    if (outcome === "ok") log.info(text);
+    else log.warn(text);
   }
 }
 

@@ -5,7 +5,7 @@ import { escapeName } from "./names.ts";
 /** What became of one line that a control file was given. */
 export interface ControlResult {
   readonly atMs: number;
-  /** The line, escaped, and shortened when it is long. */
+  /** The line as it was typed, what cannot be shown escaped, shortened when it is long. */
   readonly line: string;
   readonly outcome: "ok" | ErrorCode;
   /** What was done, or why not. */
@@ -19,27 +19,29 @@ const encoder = new TextEncoder();
 export class ControlResults {
   readonly #results: ControlResult[] = [];
 
-  done(atMs: number, line: Uint8Array, reason: string): void {
-    this.#add({ atMs, line: shown(line), outcome: "ok", reason: oneLine(reason) });
+  done(atMs: number, line: Uint8Array, reason: string): ControlResult {
+    return this.#add({ atMs, line: shown(line), outcome: "ok", reason: oneLine(reason) });
   }
 
-  failed(atMs: number, line: Uint8Array, thrown: unknown): void {
+  failed(atMs: number, line: Uint8Array, thrown: unknown): ControlResult {
     const { code, message } = asSheepfsError(thrown);
-    this.#add({ atMs, line: shown(line), outcome: code, reason: oneLine(message) });
+    return this.#add({ atMs, line: shown(line), outcome: code, reason: oneLine(message) });
   }
 
   list(): readonly ControlResult[] {
     return this.#results;
   }
 
-  #add(result: ControlResult): void {
+  #add(result: ControlResult): ControlResult {
     this.#results.push(result);
     if (this.#results.length > limits.controlResultsMax) this.#results.shift();
+    return result;
   }
 }
 
 function shown(line: Uint8Array): string {
-  const text = escapeName(line);
+  // A backslash is shown as it was typed: most begin an escape already.
+  const text = escapeName(line).replaceAll("\\x5c", "\\");
   return text.length <= shownCharactersMax ? text : `${text.slice(0, shownCharactersMax)}…`;
 }
 

@@ -51,7 +51,7 @@ export function buildTree(ports: TreePorts): Tree {
   const events = new EventHub();
   const bornMs = clock.wallMs();
   const patience = new Patience();
-  const base: EntryBase = { ids: new NodeIds(), clock, events, patience, bornMs };
+  const base: EntryBase = { ids: new NodeIds(), clock, log, events, patience, bornMs };
   const rootId = base.ids.next();
   const pageCache: Switch = { on: ports.pageCache };
   const text = (path: string, render: (scope: Scope) => Promise<string>): TextNode =>
@@ -81,7 +81,7 @@ export function buildTree(ports: TreePorts): Tree {
   const root = new TreeDir(rootId, bornMs, {
     cluster: dir({ info: clusterInfo }),
     vdi: dir({ list: vdiList, mount, unmount }),
-    volume: volumeDir({ ...base, volumes, pageCache, log }),
+    volume: volumeDir({ ...base, volumes, pageCache }),
     node: dir({ info: nodeInfo, list: nodeList }),
     config: dir({
       sheep_info: sheepInfoControl(config, moved, base),

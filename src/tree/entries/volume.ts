@@ -1,6 +1,5 @@
 import type { Clock } from "../../base/clock.ts";
 import { asSheepfsError, SheepfsError } from "../../base/errors.ts";
-import type { Logger } from "../../base/log.ts";
 import type { Scope } from "../../base/scope.ts";
 import type { Transfer } from "../../base/transfer.ts";
 import type { AttachedVolumes } from "../../volume/attach.ts";
@@ -16,7 +15,6 @@ import type { EntryBase } from "./entry.ts";
 export interface VolumeDirOptions extends EntryBase {
   readonly volumes: AttachedVolumes;
   readonly pageCache: Switch;
-  readonly log: Logger;
 }
 
 /** volume/: one file for each attached volume, and an event when one comes or goes. */

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { SheepfsError } from "../../../src/base/errors.ts";
+import { silentLogger } from "../../../src/base/log.ts";
 import { ControlNode } from "../../../src/tree/control.ts";
 import { EventHub } from "../../../src/tree/events.ts";
 import type { OpenFile, TreeEvent } from "../../../src/tree/node.ts";
@@ -11,9 +12,16 @@ class Fixture {
   readonly events = new EventHub();
   readonly heard: TreeEvent[] = [];
   readonly lines: string[] = [];
+  readonly logged: string[] = [];
   held: Promise<void> | null = null;
+  readonly #log = {
+    ...silentLogger,
+    info: (text: string) => this.logged.push(`info ${text}`),
+    warn: (text: string) => this.logged.push(`warn ${text}`),
+  };
   readonly node = new ControlNode({
     ...{ id: 3, path: "vdi/mount", clock: this.clock, events: this.events, bornMs: 5 },
+    log: this.#log,
     text: (results) =>
       results.map((row) => `${row.atMs} ${row.outcome} ${row.line}: ${row.reason}\n`).join(""),
     act: async (line) => {
@@ -51,6 +59,17 @@ class Fixture {
 }
 
 describe("a line", () => {
+  test("is told to the log with what came of it, shown as it was typed", async () => {
+    const control = new Fixture();
+    const file = control.open();
+    await control.write(file, "a\\x2fb\n");
+    await expect(control.write(file, "bad\u0001\n")).rejects.toThrow("no 'bad");
+    expect(control.logged).toEqual([
+      "info vdi/mount: 'a\\x2fb': did a\\x2fb",
+      "warn vdi/mount: 'bad\\x01': no 'bad\\x01'",
+    ]);
+  });
+
   test("acts when its newline is written, and not again when the file is closed", async () => {
     const control = new Fixture();
     const file = control.open();
