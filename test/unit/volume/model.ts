@@ -61,6 +61,7 @@ export class Model {
     for (let offset = 0; offset < this.bytes.length; offset += step) {
       const length = Math.min(step, this.bytes.length - offset);
       const found = this.#read(volume, offset, length);
+      if (Buffer.compare(found, this.bytes.subarray(offset, offset + length)) === 0) continue;
       const at = found.findIndex((byte, n) => byte !== this.bytes[offset + n]);
       if (at >= 0) throw new Error(this.#difference(offset + at, found[at] ?? 0));
     }
@@ -109,7 +110,7 @@ export class Model {
       this.#failed(error);
       return;
     }
-    if (into.every((byte, at) => byte === this.bytes[offset + at])) return;
+    if (Buffer.compare(into, this.bytes.subarray(offset, offset + length)) === 0) return;
     for (let at = 0; at < length; at += 1) {
       const byte = into[at] ?? 0;
       if (byte === this.bytes[offset + at]) continue;
