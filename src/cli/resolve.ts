@@ -13,6 +13,9 @@ export type Request =
   | { readonly do: "help"; readonly command: Command }
   | { readonly do: "run"; readonly command: Command; readonly rawArgs: readonly string[] };
 
+/** What stands in an argument for each byte that is no UTF-8: which byte it was cannot be told. */
+const replacementCharacter = "\ufffd";
+
 const commandNames = Object.keys(commandLoaders);
 
 /**
@@ -25,6 +28,12 @@ export async function resolveLine(
   isDirectory: (path: string) => boolean,
 ): Promise<Request> {
   const [first, ...rest] = argv;
+  const lost = argv.find((argument) => argument.includes(replacementCharacter));
+  if (lost !== undefined) {
+    throw new UsageError(
+      `argument '${lost}' is no UTF-8; write such bytes as \\xNN in a VDI's name`,
+    );
+  }
   if (first === undefined) {
     throw new UsageError("no command and no mountpoint; see 'sheepfs --help'");
   }
@@ -59,7 +68,7 @@ function resolveGroup(group: CommandGroup, argv: readonly string[]): Request {
   if (command !== undefined) return checked(command, rest);
   if (first.startsWith("-")) throw wrongOrder(first, argv, group.meta.name, names);
   const meant = nearest(first, names);
-  const hint = meant === null ? `it is one of ${names.join(", ")}` : `did you mean '${meant}'?`;
+  const hint = meant === null ? `it is one of ${names.join(", ")};` : `did you mean '${meant}'?`;
   throw new UsageError(`unknown command '${group.meta.name} ${first}'; ${hint} ${help}`);
 }
 
@@ -74,7 +83,7 @@ async function resolveLegacy(
     const meant = nearest(first, commandNames);
     const hint =
       meant === null
-        ? `commands are ${commandNames.join(", ")}, and there is no folder of that name to mount on`
+        ? `commands are ${commandNames.join(", ")}, and there is no folder of that name to mount on;`
         : `did you mean 'sheepfs ${meant}'?`;
     throw new UsageError(`unknown command '${first}'; ${hint} see 'sheepfs --help'`);
   }

@@ -101,9 +101,9 @@ const tables: Readonly<Record<string, readonly Row[]>> = {
   "an unknown command is named, with the one that was meant": [
     { line: "moutn /m", says: ["'moutn'", "did you mean 'sheepfs mount'?"] },
     { line: "unmount /m", says: ["'unmount'", "did you mean 'sheepfs umount'?"] },
-    { line: "frobnicate", says: ["'frobnicate'", "mount, umount, sheep, vdi"] },
-    { line: "vdi lst", says: ["vdi lst", "did you mean 'list'?"] },
-    { line: "vdi resize a", says: ["vdi resize", "list, create, delete"] },
+    { line: "frobnicate", says: ["'frobnicate'", "mount, umount, sheep, vdi", "; see 'sheepfs"] },
+    { line: "vdi lst", says: ["vdi lst", "did you mean 'list'? see"] },
+    { line: "vdi resize a", says: ["vdi resize", "list, create, delete; see 'sheepfs vdi"] },
     { line: "toString", says: ["'toString'"] },
     { line: "vdi constructor", says: ["vdi constructor"] },
   ],
@@ -120,6 +120,11 @@ for (const [name, rows] of Object.entries(tables)) {
     }
   });
 }
+
+test("an argument that is no UTF-8 is refused, as its bytes are lost", async () => {
+  const line = ["vdi", "delete", "a\ufffd"];
+  expect(await complaint(line)).toContain("'a\ufffd' is no UTF-8; write such bytes as \\xNN");
+});
 
 test("an empty mountpoint is refused", async () => {
   expect(await complaint(["mount", ""])).toContain("MOUNTPOINT is empty");
