@@ -6,16 +6,14 @@ import { limits } from "./base/limits.ts";
 import type { Logger } from "./base/log.ts";
 import { deadlineScope, type Scope } from "./base/scope.ts";
 import { FuseFrontend } from "./fuse/frontend.ts";
-import { parseMountOptions } from "./fuse/mount-options.ts";
+import type { MountOptions } from "./fuse/mount-options.ts";
 import { realClock } from "./sys/clock.ts";
 
 /** What to mount and how, as the command line has it. */
 export interface MountWish {
   readonly mountpoint: string;
   readonly gateways: readonly Address[];
-  /** Text of `-o`. */
-  readonly options: string;
-  readonly readOnly: boolean;
+  readonly options: MountOptions;
   readonly pageCache: boolean;
   readonly objectCache: boolean;
   /** Names of VDIs as `vdi/mount` takes them. */
@@ -29,9 +27,7 @@ export interface MountWish {
  */
 export async function serveMount(wish: MountWish, log: Logger, ready: () => void): Promise<void> {
   const signal = nextSignal();
-  const given = parseMountOptions(wish.options);
-  const options = { ...given, readOnly: given.readOnly || wish.readOnly };
-  const { mountpoint } = wish;
+  const { mountpoint, options } = wish;
   const core = await openCore({ ...wish, readOnly: options.readOnly, log }, operationScope());
   const { reactor, tree } = core;
   const frontend = new FuseFrontend({ mountpoint, options, reactor, clock: realClock, log });

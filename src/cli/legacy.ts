@@ -1,8 +1,9 @@
-import { parseAddress } from "../base/address.ts";
+import { type Address, defaultSheepPort, parseAddress } from "../base/address.ts";
 import type { Command } from "./command.ts";
 import { logSettings } from "./log-settings.ts";
 import { parseCount, parseGateways, usage } from "./parse.ts";
 import { runMount } from "./run-mount.ts";
+import { UsageError } from "./usage-error.ts";
 
 /** The command line of the original sheepfs, kept for scripts and habits. */
 export const legacyCommand: Command = {
@@ -29,14 +30,14 @@ export const legacyCommand: Command = {
   examples: `  sheepfs -a node1 -p 7000 /mnt/sheep
       the same as: sheepfs mount /mnt/sheep -s node1:7000`,
   run: async (values) => {
+    const { mountOptions } = await import("../app/mount-options.ts");
     const debug = values.flag("debug");
     const log = logSettings(null, process.env["SHEEPFS_LOG"]);
     await runMount({
       mountpoint: values.required("mountpoint"),
       gateways: legacyGateways(values.text("address"), values.text("port")),
-      options: "",
+      options: mountOptions({ text: "", readOnly: false }),
       foreground: debug || values.flag("foreground"),
-      readOnly: false,
       pageCache: values.flag("pagecache"),
       objectCache: values.flag("objectcache"),
       attach: [],
@@ -45,10 +46,14 @@ export const legacyCommand: Command = {
   },
 };
 
-function legacyGateways(address: string | null, port: string | null) {
+function legacyGateways(address: string | null, port: string | null): readonly Address[] {
   if (address === null && port === null) return parseGateways([], process.env["SHEEPFS_SHEEP"]);
-  const portNumber = parseCount(port ?? "7000", "--port", { min: 1, max: 65_535 });
+  const given = port === null ? null : parseCount(port, "--port", { min: 1, max: 65_535 });
   // A bare IPv6 address is the host: the port has an option of its own here.
   const host = address ?? "127.0.0.1";
-  return [usage("--address", () => parseAddress(host, portNumber))];
+  const parsed = usage("--address", () => parseAddress(host, given ?? defaultSheepPort));
+  if (given !== null && parsed.port !== given) {
+    throw new UsageError(`--address '${host}' and --port ${given} name two ports; give one`);
+  }
+  return [parsed];
 }

@@ -1,6 +1,6 @@
 import type { Command } from "./command.ts";
 import { logSettings } from "./log-settings.ts";
-import { parseGateways } from "./parse.ts";
+import { parseGateways, usage } from "./parse.ts";
 import { runMount } from "./run-mount.ts";
 
 export const mountCommand: Command = {
@@ -11,7 +11,7 @@ export const mountCommand: Command = {
       type: "string",
       alias: "s",
       valueHint: "HOST:PORT[,HOST:PORT]...",
-      description: "sheep to talk to; the first that answers is used (127.0.0.1:7000)",
+      description: "sheep to talk to; the first that answers is used (SHEEPFS_SHEEP, else 127.0.0.1:7000)",
     },
     options: {
       type: "string",
@@ -47,12 +47,14 @@ export const mountCommand: Command = {
   sheepfs mount /mnt/sheep -f
       the same cluster on this machine, staying in front: Ctrl-C flushes and unmounts`,
   run: async (values) => {
+    const { mountOptions } = await import("../app/mount-options.ts");
+    const text = values.list("options").join(",");
+    const readOnly = values.flag("read-only");
     await runMount({
       mountpoint: values.required("mountpoint"),
       gateways: parseGateways(values.list("sheep"), process.env["SHEEPFS_SHEEP"]),
-      options: values.list("options").join(","),
+      options: usage("-o", () => mountOptions({ text, readOnly })),
       foreground: values.flag("foreground"),
-      readOnly: values.flag("read-only"),
       pageCache: values.flag("page-cache"),
       objectCache: false,
       attach: values.list("attach"),

@@ -1,22 +1,14 @@
 import { statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import type { Address } from "../base/address.ts";
+import type { MountWish } from "../app.ts";
 import { SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Logger } from "../base/log.ts";
 import type { LogSettings } from "./log-settings.ts";
 
 /** Everything that a command line can say about a mount. */
-export interface MountRequest {
-  readonly mountpoint: string;
-  readonly gateways: readonly Address[];
-  /** Text of `-o`. */
-  readonly options: string;
+export interface MountRequest extends MountWish {
   readonly foreground: boolean;
-  readonly readOnly: boolean;
-  readonly pageCache: boolean;
-  readonly objectCache: boolean;
-  readonly attach: readonly string[];
   readonly log: LogSettings;
 }
 

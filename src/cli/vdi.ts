@@ -8,7 +8,7 @@ const sheep: ArgDef = {
   type: "string",
   alias: "s",
   valueHint: "HOST:PORT[,HOST:PORT]...",
-  description: "sheep to talk to (127.0.0.1:7000)",
+  description: "sheep to talk to (SHEEPFS_SHEEP, else 127.0.0.1:7000)",
 };
 const json: ArgDef = { type: "boolean", description: "print JSON" };
 
