@@ -90,7 +90,7 @@ describe("objects", () => {
       [
         ...["fio", "--name=first", `--filename=${volume}`, "--size=4m", "--bs=4k", "--direct=1"],
         ...["--rw=randwrite", "--ioengine=libaio", "--iodepth=64", "--iodepth_batch=64"],
-        ...["--verify=crc32c", "--verify_fatal=1"],
+        ...["--verify=crc32c", "--verify_state_save=0", "--verify_fatal=1"],
       ],
       { cwd: "/" },
     );

@@ -67,6 +67,7 @@ for (const fio of cases) {
         `--${fio.blocks}`,
         `--iodepth=${fio.depth}`,
         "--verify=crc32c",
+        "--verify_state_save=0",
         "--verify_fatal=1",
         "--do_verify=1",
         "--end_fsync=1",

@@ -11,7 +11,13 @@ function fio(path: string): Child {
     [
       ...["fio", "--name=moving", `--filename=${path}`, "--size=48m", "--bsrange=4k-512k"],
       ...["--rw=randrw", "--ioengine=libaio", "--iodepth=16", "--direct=1", "--thread"],
-      ...["--verify=crc32c", "--verify_fatal=1", "--verify_backlog=64", "--loops=3"],
+      ...[
+        "--verify=crc32c",
+        "--verify_state_save=0",
+        "--verify_fatal=1",
+        "--verify_backlog=64",
+        "--loops=3",
+      ],
       "--rate=24m,24m",
     ],
     { cwd: "/" },
