@@ -237,7 +237,7 @@ describe("what it needs", () => {
       [["-s", "no.such.host.example:7000"], 2, "no.such.host.example"],
       [["-s", `127.0.0.1:${port}`], 2, String(port)],
       [["-s", cluster.address, "--attach", "no-such-vdi"], 5, "no-such-vdi"],
-      [["-s", cluster.address, "-o", "frobnicate"], 1, "frobnicate"],
+      [["-s", cluster.address, "-o", "frobnicate"], 64, "frobnicate"],
     ];
     for (const [args, exitCode, names] of cases) {
       for (const how of [["-f"], []]) {

@@ -164,6 +164,13 @@ test("umount succeeds though an attached VDI was deleted meanwhile", async () =>
   expect(await mount.child.exit()).toBe(0);
 });
 
+test("umount of a path that does not exist says only that", async () => {
+  using folder = new TemporaryFolder();
+  const outcome = await sheepfs(["umount", join(folder.path, "missing")]);
+  expect(outcome.stderr).toMatch(/\/missing' does not exist\n$/);
+  expect(outcome.exitCode).toBe(5);
+});
+
 test("umount of what is no mount of ours is refused", async () => {
   using folder = new TemporaryFolder();
   const outcome = await sheepfs(["umount", folder.path]);
