@@ -11,7 +11,8 @@ export const mountCommand: Command = {
       type: "string",
       alias: "s",
       valueHint: "HOST:PORT[,HOST:PORT]...",
-      description: "sheep to talk to; the first that answers is used (SHEEPFS_SHEEP, else 127.0.0.1:7000)",
+      description:
+        "sheep to talk to; the first that answers is used (SHEEPFS_SHEEP, else 127.0.0.1:7000)",
     },
     options: {
       type: "string",
