@@ -170,5 +170,7 @@ function helperError(path: string, said: string): SheepfsError {
   if (/device not found|modprobe/.test(said)) {
     return new SheepfsError("not_supported", noFuse);
   }
-  return new SheepfsError("denied", `mounting on '${path}' failed: ${said}`);
+  const closed = said.includes(`${devicePath}: Permission denied`);
+  const advice = closed ? `; open it to users with: chmod 666 ${devicePath}` : "";
+  return new SheepfsError("denied", `mounting on '${path}' failed: ${said}${advice}`);
 }

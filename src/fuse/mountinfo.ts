@@ -8,6 +8,8 @@ export interface MountRow {
   readonly source: string;
   /** Device number of the mounted filesystem, `major:minor`. */
   readonly device: string;
+  /** Uid of who mounted a FUSE filesystem, null for others. */
+  readonly owner: number | null;
 }
 
 /** Parses /proc/self/mountinfo; lines that are not understood are left out. */
@@ -20,7 +22,16 @@ export function parseMountInfo(text: string): MountRow[] {
     const [type, source] = right;
     if (device === undefined || mountpoint === undefined) return [];
     if (type === undefined || source === undefined) return [];
-    return [{ mountpoint: unescapeOctal(mountpoint), type, source: unescapeOctal(source), device }];
+    const owner = /(?:^|,)user_id=([0-9]+)/.exec(right[2] ?? "")?.[1];
+    return [
+      {
+        mountpoint: unescapeOctal(mountpoint),
+        type,
+        source: unescapeOctal(source),
+        device,
+        owner: owner === undefined ? null : Number(owner),
+      },
+    ];
   });
 }
 

@@ -2,7 +2,7 @@ import { lstatSync, readdirSync, realpathSync, statSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import type { Clock } from "../base/clock.ts";
-import { SheepfsError } from "../base/errors.ts";
+import { asSheepfsError, SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import { type MountRow, mountType, readMountInfo } from "./mountinfo.ts";
 
@@ -18,7 +18,7 @@ export interface MountpointWish {
  * @throws not_found | not_directory | not_empty | denied | busy, naming it and what to do
  */
 export async function checkMountpoint(wish: MountpointWish): Promise<string> {
-  const path = realMountpoint(wish.path);
+  const path = existingMountpoint(wish.path);
   const row = mountOn(path);
   if (row !== null && row.type === mountType) {
     const alive = await answers(path, wish.clock);
@@ -39,6 +39,18 @@ export async function checkMountpoint(wish: MountpointWish): Promise<string> {
     throw new SheepfsError("not_empty", `mountpoint '${path}' is not empty; ${advice}`);
   }
   return path;
+}
+
+/** @throws as `realMountpoint`, with what to do */
+function existingMountpoint(text: string): string {
+  try {
+    return realMountpoint(text);
+  } catch (thrown) {
+    const error = asSheepfsError(thrown);
+    if (error.code !== "not_found") throw error;
+    const advice = `create it with: mkdir -p ${text}`;
+    throw new SheepfsError("not_found", `${error.message}; ${advice}`, { cause: error });
+  }
 }
 
 /**
@@ -89,8 +101,7 @@ async function answers(path: string, clock: Clock): Promise<boolean> {
 function pathError(path: string, thrown: unknown): SheepfsError {
   const code = thrown instanceof Error && "code" in thrown ? thrown.code : "";
   if (code === "ENOENT") {
-    const advice = `create it with: mkdir -p ${path}`;
-    return new SheepfsError("not_found", `mountpoint '${path}' does not exist; ${advice}`);
+    return new SheepfsError("not_found", `mountpoint '${path}' does not exist`);
   }
   if (code === "ENOTDIR") {
     return new SheepfsError("not_directory", `mountpoint '${path}' is not a directory`);

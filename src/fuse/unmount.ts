@@ -19,6 +19,11 @@ export async function unmount(text: string): Promise<void> {
   if (row.type !== mountType) {
     throw new SheepfsError("invalid", `'${path}' is a mount of type ${row.type}, not of sheepfs`);
   }
+  const uid = process.getuid?.() ?? 0;
+  if (uid !== 0 && row.owner !== uid) {
+    const advice = "unmount it as that user or as root";
+    throw new SheepfsError("denied", `'${path}' was mounted by uid ${row.owner}; ${advice}`);
+  }
   const failure = await runUnmount(path, "when free");
   if (failure === null) return;
   const holders = mountHolders(path);

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { chmodSync, chownSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { startCluster } from "../support/cluster.ts";
 import { mountSheepfs } from "../support/mount.ts";
@@ -18,6 +18,9 @@ async function runAsUser(script: string, env: Readonly<Record<string, string>>):
   const devices = join(folder.path, "dev");
   for (const path of [mountpoint, devices]) mkdirSync(path);
   chownSync(mountpoint, nobody, nobody);
+  // The checkout may be where only root can go.
+  const binary = join(folder.path, "sheepfs");
+  copyFileSync(await sheepfsBinary(), binary);
   const file = join(folder.path, "script");
   writeFileSync(file, script, { mode: 0o644 });
   const prepare = [
@@ -27,7 +30,7 @@ async function runAsUser(script: string, env: Readonly<Record<string, string>>):
     `exec setpriv --reuid=${nobody} --regid=${nobody} --clear-groups sh -e '${file}'`,
   ];
   return await run(["unshare", "--mount", "sh", "-ec", prepare.join("\n")], {
-    env: { ...env, SHEEPFS: await sheepfsBinary(), MNT: mountpoint },
+    env: { ...env, SHEEPFS: binary, MNT: mountpoint },
     cwd: "/",
   });
 }

@@ -154,7 +154,10 @@ test("mountinfo is read with escaped paths and optional fields", () => {
     "nonsense",
   ].join("\n");
   expect(parseMountInfo(text)).toEqual([
-    { mountpoint: "/mnt/with space", type: "fuse.sheepfs", source: "sheepfs", device: "0:45" },
-    { mountpoint: "/mnt/ä", type: "ext4", source: "/dev/sda1", device: "0:46" },
+    {
+      ...{ mountpoint: "/mnt/with space", type: "fuse.sheepfs", source: "sheepfs" },
+      ...{ device: "0:45", owner: 0 },
+    },
+    { mountpoint: "/mnt/ä", type: "ext4", source: "/dev/sda1", device: "0:46", owner: null },
   ]);
 });
