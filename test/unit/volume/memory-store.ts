@@ -34,6 +34,14 @@ export type Outcome = "done" | "refused" | "lost" | "doubt";
 /** As much of an index node as small trees use. */
 const nodeBytes = 2 ** 18;
 
+/** How a request is answered. */
+interface Answer {
+  /** What is executed after `done`, when the request's buffer is not ours any more. */
+  copy(): () => ErrorCode | null;
+  done(error: SheepfsError | null): void;
+  resolved(): void;
+}
+
 /** A write that is under way, or might still land. */
 interface Claim {
   readonly kind: ObjectRequest["kind"];
@@ -432,16 +440,7 @@ export class MemoryCluster implements ObjectStore, VdiResolver {
     });
   }
 
-  #perform(
-    reads: boolean,
-    execute: () => ErrorCode | null,
-    then: {
-      /** What is executed after `done`, when the request's buffer is not ours any more. */
-      copy(): () => ErrorCode | null;
-      done(error: SheepfsError | null): void;
-      resolved(): void;
-    },
-  ): void {
+  #perform(reads: boolean, execute: () => ErrorCode | null, then: Answer): void {
     const outcome = this.#outcome(reads);
     const cuts = this.#cuts;
     this.#sim.after(this.#upTo(this.latencyMs), () => {
@@ -460,11 +459,7 @@ export class MemoryCluster implements ObjectStore, VdiResolver {
     });
   }
 
-  #doubt(then: {
-    copy(): () => ErrorCode | null;
-    done(error: SheepfsError | null): void;
-    resolved(): void;
-  }): void {
+  #doubt(then: Answer): void {
     const late = then.copy();
     this.#doubts += 1;
     this.#sim.after(1 + this.#upTo(this.doubtMs), () => {
