@@ -87,6 +87,25 @@ export const textGroups: readonly CaseGroup[] = [
       },
 
       {
+        // [S-23]
+        name: "shows what was written to a volume as soon as the writer has closed it",
+        run: async ({ subject, cluster }) => {
+          const vdi = await cluster.createVdi("used", { size: "8M" });
+          await attach(subject, vdi);
+          const usedMiB = async (): Promise<string | undefined> => {
+            const list = await readText(subject, "vdi/list");
+            return new RegExp(`^  ${vdi} +0 +8.0 MB +([0-9.]+) MB `, "m").exec(list)?.[1];
+          };
+          expect(await usedMiB()).toBe("0.0");
+          {
+            await using file = await subject.open(`volume/${vdi}`, "write");
+            await file.write(4 << 20, new Uint8Array(4096).fill(1));
+          }
+          expect(Number(await usedMiB())).toBeGreaterThan(0);
+        },
+      },
+
+      {
         name: "has the time of its rendering",
         run: async ({ subject }) => {
           const startMs = Date.now();

@@ -70,18 +70,20 @@ export function buildTree(ports: TreePorts): Tree {
     unmount.changed();
   });
   const space = new Fresh({ what: "df", make: (scope) => facts.space(scope), clock, patience });
-  // Another sheep may be of another cluster.
-  const moved = (): void => {
+  const changed = (...texts: readonly TextNode[]): void => {
     space.invalidate();
-    for (const node of [clusterInfo, vdiList, nodeInfo, nodeList]) node.changed();
+    for (const node of texts) node.changed();
   };
+  // Another sheep may be of another cluster.
+  const moved = (): void => changed(clusterInfo, vdiList, nodeInfo, nodeList);
+  const written = (): void => changed(vdiList, nodeInfo);
 
   const dir = (children: Readonly<Record<string, Node>>): TreeDir =>
     new TreeDir(base.ids.next(), bornMs, children);
   const root = new TreeDir(rootId, bornMs, {
     cluster: dir({ info: clusterInfo }),
     vdi: dir({ list: vdiList, mount, unmount }),
-    volume: volumeDir({ ...base, volumes, pageCache }),
+    volume: volumeDir({ ...base, volumes, pageCache, written }),
     node: dir({ info: nodeInfo, list: nodeList }),
     config: dir({
       sheep_info: sheepInfoControl(config, moved, base),

@@ -1,4 +1,3 @@
-import type { Clock } from "../../base/clock.ts";
 import { asSheepfsError, SheepfsError } from "../../base/errors.ts";
 import type { Scope } from "../../base/scope.ts";
 import type { Transfer } from "../../base/transfer.ts";
@@ -15,6 +14,8 @@ import type { EntryBase } from "./entry.ts";
 export interface VolumeDirOptions extends EntryBase {
   readonly volumes: AttachedVolumes;
   readonly pageCache: Switch;
+  /** Told when a file that was written is closed or synced: what texts count may have changed. */
+  readonly written: () => void;
 }
 
 /** volume/: one file for each attached volume, and an event when one comes or goes. */
@@ -97,7 +98,7 @@ class VolumeNode implements FileNode {
       const { title } = this.#attached;
       throw new SheepfsError("read_only", `'${title}' is attached for reading only`);
     }
-    return new VolumeFile(this.#attached, this.#options.clock);
+    return new VolumeFile(this.#attached, this.#options);
   }
 
   async #refresh(scope: Scope): Promise<true> {
@@ -123,18 +124,22 @@ class VolumeNode implements FileNode {
   }
 }
 
+type VolumeFileOptions = Pick<VolumeDirOptions, "clock" | "written">;
+
 class VolumeFile implements OpenFile {
   readonly #attached: AttachedVolume;
   readonly #volume: Volume;
-  readonly #clock: Clock;
+  readonly #options: VolumeFileOptions;
   #open = true;
+  /** Since it was told last. */
+  #wrote = false;
 
   /** @throws stale | busy when it is detached, or about to be */
-  constructor(attached: AttachedVolume, clock: Clock) {
+  constructor(attached: AttachedVolume, options: VolumeFileOptions) {
     attached.addUser();
     this.#attached = attached;
     this.#volume = attached.volume;
-    this.#clock = clock;
+    this.#options = options;
   }
 
   sizeBytes(): number {
@@ -160,10 +165,13 @@ class VolumeFile implements OpenFile {
   }
 
   // What was acknowledged is on the cluster already; close(2) promises no more than that.
-  async flush(): Promise<void> {}
+  async flush(): Promise<void> {
+    this.#tellWritten();
+  }
 
-  sync(scope: Scope): Promise<void> {
-    return this.#volume.flush(scope);
+  async sync(scope: Scope): Promise<void> {
+    await this.#volume.flush(scope);
+    this.#tellWritten();
   }
 
   discard(extent: Extent, scope: Scope): Promise<void> {
@@ -180,9 +188,16 @@ class VolumeFile implements OpenFile {
     if (!this.#open) return;
     this.#open = false;
     this.#attached.removeUser();
+    this.#tellWritten();
   }
 
   #written(): void {
-    this.#attached.mtimeMs = this.#clock.wallMs();
+    this.#wrote = true;
+    this.#attached.mtimeMs = this.#options.clock.wallMs();
+  }
+
+  #tellWritten(): void {
+    if (this.#wrote) this.#options.written();
+    this.#wrote = false;
   }
 }
