@@ -3,7 +3,7 @@
 //   npm test                      the whole suite
 //   npm test -- mount cli/help    only files whose path contains one of the words
 //   SHEEPFS_TEST_SHEEP=host:port  tests that can run against any cluster use that one
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "../build.ts";
@@ -37,7 +37,7 @@ async function main(words: readonly string[]): Promise<number> {
     return 1;
   }
   await installPackages(needs.tests);
-  const folder = mkdtempSync(join(tmpdir(), "sheepfs-run-"));
+  const folder = openFolder(join(tmpdir(), "sheepfs-run-"));
   try {
     const binary = join(root, "dist", "sheepfs");
     mkdirSync(join(root, "dist"), { recursive: true });
@@ -48,6 +48,13 @@ async function main(words: readonly string[]): Promise<number> {
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** A new folder through which other users find what is theirs: tests run programs as one. */
+function openFolder(prefix: string): string {
+  const folder = mkdtempSync(prefix);
+  chmodSync(folder, 0o711);
+  return folder;
 }
 
 function testFiles(words: readonly string[]): string[] {
@@ -83,7 +90,7 @@ async function inParallel(
 
 async function runFile(file: string, session: Session): Promise<FileReport> {
   const startedMs = performance.now();
-  const own = mkdtempSync(join(session.folder, "file-"));
+  const own = openFolder(join(session.folder, "file-"));
   const junit = join(own, "junit.xml");
   const mark = `${process.pid}-${own.split("-").at(-1)}`;
   const child = Bun.spawn({
