@@ -103,14 +103,14 @@ export class VolumeCore {
     const created = touched.isCreated(index);
     touched.unmark(index);
     this.index.forget(index);
-    if ((await this.slot(index)) !== this.vid) return;
+    const slot = await this.slot(index);
     if (touched.isLeaving(index)) this.slotPutBack(touched, index);
-    else if (created) touched.markCreated(index);
+    else if (created && slot === this.vid) touched.markCreated(index);
   }
 
   /**
-   * A slot that we tried to clear names an object that is gone: it was cleared, and put back by the
-   * sheep that made a snapshot.
+   * The object of a slot that we tried to clear is gone: it was cleared, whatever the sheep that
+   * made a snapshot put back.
    */
   slotPutBack(touched: TouchedSlots, index: number): void {
     touched.markCleared(index);

@@ -106,6 +106,7 @@ export class IndexMap implements VolumeIndex {
     const chunkSlots = limits.indexScanBytes / slotBytes;
     for (let from = range.from; from < range.end; from += chunkSlots) {
       const slots = await this.#read(from, Math.min(chunkSlots, range.end - from), scope);
+      this.#touched.overlay(from, slots, this.#vid);
       for (let at = 0; at < slots.length; at += 1) {
         const slot = slots[at] ?? 0;
         if (slot !== 0 && !visit(from + at, slot)) return;
@@ -132,7 +133,9 @@ export class IndexMap implements VolumeIndex {
         const slots = await this.#read(number * sliceSlots, sliceSlots, scope);
         if (this.#closed || (this.#slices[number] ?? null) !== null) return;
         if (load.outdated) continue;
-        this.#touched.settleUnsure(number * sliceSlots, slots, this.#vid);
+        const first = number * sliceSlots;
+        this.#touched.settleUnsure(first, slots, this.#vid);
+        this.#touched.overlay(first, slots, this.#vid);
         for (const update of load.written) slots[update.index & (sliceSlots - 1)] = update.value;
         this.#put(number, new Slice(this.#slices, number, slots));
         return;
@@ -170,7 +173,6 @@ export class IndexMap implements VolumeIndex {
         );
       }
     }
-    this.#touched.overlay(from, slots, this.#vid);
     return slots;
   }
 }

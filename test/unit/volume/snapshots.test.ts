@@ -80,6 +80,39 @@ describe("when somebody else makes a snapshot", () => {
     given.expectLawful();
   });
 
+  test("a discard that fails meanwhile leaves what was written before it, or zeros, for good", () => {
+    for (let seed = 1; seed <= 1_500; seed += 1) {
+      const given = world(seed);
+      const { sim, cluster, random, volume } = given;
+      const scope = sim.scope();
+      const older = random.below(2) === 0 ? 1 : 0;
+      if (older === 1) {
+        given.write(0, filled(block, 1));
+        sim.run(cluster.snapshot(given.vid));
+        sim.run(volume.refresh(scope));
+      }
+      if (random.below(2) === 0) given.write(0, filled(block, 2));
+      const snapshot = cluster.snapshot(volume.header.vid);
+      sim.pass(random.below(3));
+      given.write(0, filled(block, 3));
+      const outcome = (["lost", "refused", "doubt"] as const)[random.below(3)] ?? "lost";
+      cluster.forced.push(outcome);
+      codeOf(() => sim.run(volume.discard({ offset: 0, length: block }, scope)));
+      cluster.forced.length = 0;
+      if (random.below(2) === 0) given.read(0, 1);
+      sim.runUntil(() => cluster.quiet);
+      const [left] = firstBytes(given, 1);
+      expect([0, 3]).toContain(left ?? -1);
+      if (random.below(2) === 0) given.write(1, filled(10, 4));
+      sim.pass(random.below(100));
+      expect(firstBytes(given, 1)).toEqual([left ?? -1]);
+      sim.run(snapshot);
+      sim.run(volume.flush(scope));
+      expect(firstBytes(given, 1)).toEqual([left ?? -1]);
+      expect(firstBytes(given, 1, given.open(vdiNamed("test")))).toEqual([left ?? -1]);
+    }
+  });
+
   test("what another client wrote to the new working VDI meanwhile is left as it is", () => {
     const given = world();
     const { sim, cluster, volume } = given;
