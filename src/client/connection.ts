@@ -1,7 +1,7 @@
 import { type Address, formatAddress } from "../base/address.ts";
 import { assert } from "../base/assert.ts";
 import type { Clock, Timer } from "../base/clock.ts";
-import { asSheepfsError, SheepfsError } from "../base/errors.ts";
+import { asSheepfsError, type ErrorCode, SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import { CancelScope } from "../base/scope.ts";
 import { ReplyHeader } from "../wire/header.ts";
@@ -126,7 +126,7 @@ export class Connection implements LinkEvents, ReplySink, CallSink {
     const quietMs = nowMs - this.#quietSinceMs;
     if (quietMs >= limits.quietMs && this.#sign.state !== "sent") this.#askSign();
     if (quietMs >= limits.quietMs + limits.signTimeoutMs) {
-      this.fail(new SheepfsError("unavailable", `the sheep at ${this.#where()} fell silent`));
+      this.fail(this.#error("unavailable", "fell silent"));
     }
   }
 
@@ -165,8 +165,8 @@ export class Connection implements LinkEvents, ReplySink, CallSink {
   }
 
   close(why: SheepfsError | null, refused = false): void {
-    const ended = `the sheep at ${this.#where()} closed the connection`;
-    this.fail(why ?? new SheepfsError("unavailable", ended), refused);
+    const ended = this.#error("unavailable", "closed the connection");
+    this.fail(why === null ? ended : this.#advised(why), refused);
   }
 
   replyBegins(view: DataView, place: number): Flight | null {
@@ -264,7 +264,7 @@ export class Connection implements LinkEvents, ReplySink, CallSink {
       this.identity = readSign(sign.result, data);
     } catch (error) {
       const { code, message } = asSheepfsError(error);
-      this.fail(new SheepfsError(code, `the sheep at ${this.#where()}: ${message}`));
+      this.fail(new SheepfsError(code, `the sheep at ${formatAddress(this.address)}: ${message}`));
       return;
     }
     this.#timer.cancel();
@@ -275,13 +275,12 @@ export class Connection implements LinkEvents, ReplySink, CallSink {
 
   #tooLate(): void {
     const what = this.#state === "connecting" ? "cannot be reached" : "does not answer";
-    const within = `within ${limits.connectTimeoutMs / 1000} s`;
-    this.fail(new SheepfsError("unavailable", `the sheep at ${this.#where()} ${what} ${within}`));
+    this.fail(this.#error("unavailable", `${what} within ${limits.connectTimeoutMs / 1000} s`));
   }
 
   #refuse(culprit: Flight | null, what: string): null {
     this.culprit = culprit;
-    this.fail(new SheepfsError("corrupt", `the sheep at ${this.#where()} ${what}`));
+    this.fail(this.#error("corrupt", what));
     return null;
   }
 
@@ -294,8 +293,16 @@ export class Connection implements LinkEvents, ReplySink, CallSink {
     this.#sign.state = "free";
   }
 
-  #where(): string {
-    return formatAddress(this.address);
+  #error(code: ErrorCode, what: string): SheepfsError {
+    const text = `the sheep at ${formatAddress(this.address)} ${what}`;
+    return this.#advised(new SheepfsError(code, text));
+  }
+
+  /** What has accepted us and not yet said what it is may be another program. */
+  #advised(why: SheepfsError): SheepfsError {
+    if (this.#state !== "checking") return why;
+    const advice = "check that a sheep listens there";
+    return new SheepfsError(why.code, `${why.message}; ${advice}`, { cause: why });
   }
 }
 

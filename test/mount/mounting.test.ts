@@ -164,6 +164,23 @@ test("umount succeeds though an attached VDI was deleted meanwhile", async () =>
   expect(await mount.child.exit()).toBe(0);
 });
 
+test("an address where another program answers is named, with what to check", async () => {
+  for (const says of ["", "HTTP/1.1 400 Bad Request\r\n\r\n".repeat(3)]) {
+    const open = (socket: Bun.Socket): void => {
+      if (says === "") socket.end();
+      else socket.write(says);
+    };
+    using other = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { open, data: () => {} } });
+    using folder = new TemporaryFolder();
+    const address = `127.0.0.1:${other.port}`;
+    const outcome = await sheepfs(["mount", folder.path, "-s", address]);
+    expect(outcome.stderr).toContain(`${address} `);
+    expect(outcome.stderr).toEndWith("; check that a sheep listens there\n");
+    expect(outcome.exitCode).toBe(2);
+    expect(isMounted(folder.path)).toBe(false);
+  }
+});
+
 test("umount of a path that does not exist says only that", async () => {
   using folder = new TemporaryFolder();
   const outcome = await sheepfs(["umount", join(folder.path, "missing")]);
