@@ -134,8 +134,8 @@ function checkSize({ name, sizeBytes, storePolicy }: NewVdi, shift: number): voi
       : "only a hypervolume can be so large (dog vdi create -y)";
   throw new SheepfsError(
     "too_large",
-    `VDI '${nameText(name)}' of ${sizeBytes} bytes; with objects of ${2 ** shift / objectBytesMin}M ` +
-      `${bytesMax} are the most: ${advice}`,
+    `VDI '${nameText(name)}' of ${sizeBytes} bytes: objects of ${2 ** shift / objectBytesMin}M hold ` +
+      `${bytesMax} at most; ${advice}`,
   );
 }
 

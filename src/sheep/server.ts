@@ -115,12 +115,18 @@ interface Client {
   readonly connection: Connection;
 }
 
+const listenFailures: Readonly<Record<string, string>> = {
+  EADDRINUSE: "something else listens there",
+  EADDRNOTAVAIL: "this machine has no such address",
+  EACCES: "only root may use that port",
+};
+
 function bind(wish: Address, socket: Bun.SocketHandler<Client>): Bun.TCPSocketListener<Client> {
   try {
     return Bun.listen<Client>({ hostname: wish.host, port: wish.port, socket });
   } catch (error) {
-    const inUse = hasCode(error, "EADDRINUSE");
-    const why = inUse ? "something else listens there" : String(error);
+    const code = Object.keys(listenFailures).find((known) => hasCode(error, known));
+    const why = listenFailures[code ?? "EADDRNOTAVAIL"];
     throw new SheepfsError(
       "unavailable",
       `cannot listen on ${formatAddress(wish)}: ${why}; name another address with --listen`,
