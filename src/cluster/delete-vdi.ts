@@ -2,8 +2,9 @@ import { asSheepfsError, SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Scope } from "../base/scope.ts";
 import type { SheepCaller } from "../client/caller.ts";
+import { BtreeHeader, btreeMagic } from "../wire/btree.ts";
 import { objectRequest, vdiRequest } from "../wire/header.ts";
-import { type InodeHeader, slotBytes, slotOffset } from "../wire/inode.ts";
+import { type InodeHeader, slotBytes, slotOffset, slotsAt } from "../wire/inode.ts";
 import { results } from "../wire/result.ts";
 import { isHypervolume, slotsOf } from "./blocks.ts";
 import { clusterHasLocks } from "./info.ts";
@@ -27,7 +28,8 @@ export async function deleteVdi(
   await refuseLocked(caller, header, scope);
   for (let look = 1; look <= limits.vdiLooksMax; look += 1) {
     // The sheep answers with success and deletes nothing as long as a slot is set.
-    if (!isHypervolume(header)) await clearSlots(caller, header, scope);
+    if (isHypervolume(header)) await beginTree(caller, header, scope);
+    else await clearSlots(caller, header, scope);
     // It goes by the name: a VDI that came to have it meanwhile must not be deleted instead.
     const found = await findVdi(caller, name, scope);
     if (found?.vid === header.vid) await deleteCleared(caller, header, scope);
@@ -66,6 +68,23 @@ async function clearSlots(caller: SheepCaller, header: InodeHeader, scope: Scope
       await clearRun(caller, header, { index, count: run.count }, scope);
     }
   }
+}
+
+/**
+ * A hypervolume that was never written has nothing where its index begins, and a sheep that walks
+ * such an index to delete it ends (panic: "not support depth 0"). So it gets an index of no entry.
+ */
+async function beginTree(caller: SheepCaller, header: InodeHeader, scope: Scope): Promise<void> {
+  const { vid, copies, copyPolicy } = header;
+  const data = await readInodePart(
+    caller,
+    { vid, offset: slotsAt, length: BtreeHeader.size },
+    scope,
+  );
+  if (data.some((byte) => byte !== 0)) return;
+  const fields = { kind: "inode", vid, index: 0, offset: slotsAt, copies, copyPolicy } as const;
+  const empty = BtreeHeader.encode({ magic: btreeMagic, depth: 1, entries: 0 });
+  await caller.call(objectRequest("writeObject", fields, { data: empty }), scope);
 }
 
 interface Run {

@@ -72,6 +72,21 @@ describe("deleting a VDI", () => {
     expect(isThere(sheep, two)).toBe(false);
   });
 
+  test("that is a hypervolume without a block never shows the sheep an index of no depth", async () => {
+    const sheep = new MemorySheep();
+    const vid = sheep.add({ storePolicy: 1, vdiSize: 2 ** 45 });
+    let depth = 0;
+    sheep.before = ({ opcode }) => {
+      if (opcode !== "deleteVdi") return;
+      const inode = sheep.inodes.get(vid) ?? new Uint8Array(0);
+      const view = new DataView(inode.buffer, inode.byteOffset + slotsAt, BtreeHeader.size);
+      depth = BtreeHeader.read(view, 0).depth;
+    };
+    await deleteVdi(sheep, named("test"), never);
+    expect(isThere(sheep, vid)).toBe(false);
+    expect(depth).toBe(1);
+  });
+
   test("that is a hypervolume leaves its index to the sheep", async () => {
     const sheep = new MemorySheep();
     const vid = sheep.add({ storePolicy: 1 });
