@@ -31,7 +31,8 @@ async function flushVolumes(path: string): Promise<void> {
       const why = thrown instanceof Error ? thrown.message : String(thrown);
       throw new SheepfsError(
         "unavailable",
-        `volume '${name}' could not be flushed, so '${path}' stays mounted: ${why}`,
+        `volume '${name}' could not be flushed, so '${path}' stays mounted: ${why}; its log says ` +
+          `more, to unmount all the same: umount ${path}`,
         { cause: thrown },
       );
     }
@@ -74,7 +75,7 @@ async function withDeadline(work: Promise<void>, path: string): Promise<void> {
     late.reject(
       new SheepfsError("timed_out", `the daemon of '${path}' does not answer; ${advice}`),
     );
-  }, limits.operationTimeoutMs);
+  }, limits.unmountFlushMs);
   try {
     await Promise.race([work, late.promise]);
   } finally {

@@ -28,6 +28,8 @@ export const limits = {
   daemonReadyMs: 30_000,
   /** How long a daemon of no use may take to end before it is killed. */
   daemonEndMs: 2_000,
+  /** How long `sheepfs umount` waits for a flush: longer than an operation, to hear its reason. */
+  unmountFlushMs: 65_000,
   /** Messages taken from the kernel before other work has its turn. */
   messagesPerBurstMax: 256,
   /** Sockets to the gateway in use. */
@@ -183,3 +185,4 @@ assert(
 assert(limits.dedicatedBufferBytes >= 256 * 48, "the headers of all slots fit a send buffer");
 assert(limits.pieceBytesMax <= limits.messageBytesMax, "a message is at least one piece");
 assert(limits.operationTimeoutMs >= limits.requestTimeoutMs, "an operation outlives one request");
+assert(limits.unmountFlushMs > limits.operationTimeoutMs, "an unmount hears why a flush failed");
