@@ -1,3 +1,4 @@
+import { sameBytes } from "../base/bytes.ts";
 import { asSheepfsError, SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Scope } from "../base/scope.ts";
@@ -15,7 +16,7 @@ import { results } from "../wire/result.ts";
 import { nameField } from "../wire/vdi.ts";
 import { objectBytesOf } from "./blocks.ts";
 import { readHeader } from "./inode.ts";
-import { checkName, nameText, sameName } from "./name.ts";
+import { checkName, nameText } from "./name.ts";
 import { findVdi } from "./resolve.ts";
 
 export interface NewVdi {
@@ -75,7 +76,7 @@ async function create(caller: SheepCaller, wish: NewVdi, scope: Scope): Promise<
   if (result === results.vdiExists.code) throw exists(wish);
   const { vid } = VdiReplyHeader.read(header, 0);
   const made = await readHeader(caller, vid, scope);
-  if (sameName(made.name, wish.name) && made.vdiSize === wish.sizeBytes) return made;
+  if (sameBytes(made.name, wish.name) && made.vdiSize === wish.sizeBytes) return made;
   throw new SheepfsError("corrupt", `VDI '${nameText(wish.name)}' was created as another`);
 }
 

@@ -52,7 +52,3 @@ export function checkVdiName({ name, snapshot }: VdiNameLike): void {
     throw new SheepfsError("invalid", `snapshot id ${snapshot.id} of VDI '${nameText(name)}'`);
   }
 }
-
-export function sameName(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, index) => byte === b[index]);
-}

@@ -1,3 +1,4 @@
+import { sameBytes } from "../base/bytes.ts";
 import { SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Scope } from "../base/scope.ts";
@@ -10,7 +11,7 @@ import { results } from "../wire/result.ts";
 import { hasVid, nameAndTag } from "../wire/vdi.ts";
 import { isOfOneObject } from "./blocks.ts";
 import { headerIfThere, hexVid, readHeader } from "./inode.ts";
-import { checkVdiName, nameText, sameName, type VdiNameLike, vdiText } from "./name.ts";
+import { checkVdiName, nameText, type VdiNameLike, vdiText } from "./name.ts";
 import { readBitmap } from "./vdis.ts";
 
 const noTag = new Uint8Array(0);
@@ -78,10 +79,10 @@ async function lookUp(
 }
 
 function isThat(header: InodeHeader, { name, snapshot }: VdiNameLike): boolean {
-  if (!sameName(header.name, name)) return false;
+  if (!sameBytes(header.name, name)) return false;
   if (snapshot === null) return !header.isSnapshot;
   if (!header.isSnapshot) return false;
-  return "id" in snapshot ? header.snapId === snapshot.id : sameName(header.tag, snapshot.tag);
+  return "id" in snapshot ? header.snapId === snapshot.id : sameBytes(header.tag, snapshot.tag);
 }
 
 /** The error, with what could have been meant. */
@@ -127,7 +128,7 @@ async function snapshotsOf(
   for (let vid = first; vid < end && hasVid(used, vid); vid += 1) {
     try {
       const header = await readHeader(caller, vid, scope);
-      if (header.isSnapshot && sameName(header.name, name)) found.push(header);
+      if (header.isSnapshot && sameBytes(header.name, name)) found.push(header);
     } catch (thrown) {
       if (!isOfOneObject(thrown)) throw thrown;
     }

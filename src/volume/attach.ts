@@ -1,9 +1,10 @@
 import { assert } from "../base/assert.ts";
+import { sameBytes } from "../base/bytes.ts";
 import { asSheepfsError, SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import { deadlineScope, type Scope, throwIfEnded, type Unsubscribe } from "../base/scope.ts";
 import { AttachedVolume } from "./attached.ts";
-import { sameBytes, type VolumePorts } from "./core.ts";
+import type { VolumePorts } from "./core.ts";
 import type { VdiName } from "./ports.ts";
 import { Volume } from "./volume.ts";
 

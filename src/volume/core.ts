@@ -1,3 +1,4 @@
+import { sameBytes } from "../base/bytes.ts";
 import type { Clock } from "../base/clock.ts";
 import { SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
@@ -204,8 +205,4 @@ async function openVdi(
 
 function nodeEntriesMax(ports: VolumePorts): number {
   return ports.btreeNodeEntriesMax ?? limits.btreeNodeEntriesMax;
-}
-
-export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, at) => byte === b[at]);
 }
