@@ -26,6 +26,11 @@ export async function checkMountpoint(wish: MountpointWish): Promise<string> {
       ? new SheepfsError("busy", `'${path}' is already mounted (${row.source}); unmount it first`)
       : deadMount(path);
   }
+  const around = mountAround(path);
+  if (around?.type === mountType) {
+    const where = `mountpoint '${path}' lies in the mount of sheepfs on '${around.mountpoint}'`;
+    throw new SheepfsError("busy", `${where}; choose a directory outside of it`);
+  }
   const found = statSync(path);
   if (!found.isDirectory()) {
     throw new SheepfsError("not_directory", `mountpoint '${path}' is not a directory`);
@@ -73,6 +78,17 @@ export function realMountpoint(text: string): string {
 /** What is mounted on top at exactly this path. */
 export function mountOn(path: string): MountRow | null {
   return readMountInfo().findLast((row) => row.mountpoint === path) ?? null;
+}
+
+/** The mount that a path lies in. */
+function mountAround(path: string): MountRow | null {
+  let around: MountRow | null = null;
+  for (const row of readMountInfo()) {
+    const prefix = row.mountpoint === "/" ? "/" : `${row.mountpoint}/`;
+    const longer = around === null || row.mountpoint.length >= around.mountpoint.length;
+    if (longer && path.startsWith(prefix)) around = row;
+  }
+  return around;
 }
 
 function deadMount(path: string): SheepfsError {

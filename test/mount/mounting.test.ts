@@ -74,6 +74,15 @@ describe("a mountpoint that cannot be used is named, with what to do", () => {
     expect(readdirSync(mount.path)).toContain("volume");
   });
 
+  test("a directory of another mount of sheepfs, which it would hide", async () => {
+    await using cluster = await startCluster();
+    await using mount = await mountSheepfs(cluster);
+    const outcome = await sheepfs(["mount", mount.file("volume"), "-s", cluster.address]);
+    expect(outcome.stderr).toContain(`lies in the mount of sheepfs on '${mount.path}'`);
+    expect(outcome.exitCode).toBe(1);
+    expect(isMounted(mount.file("volume"))).toBe(false);
+  });
+
   test("a dead mount is told from a live one, and can be cleared", async () => {
     await using cluster = await startCluster();
     await using mount = await mountSheepfs(cluster);
