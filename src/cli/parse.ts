@@ -53,6 +53,18 @@ export function parseSize(text: string, option: string): number {
   return bytes;
 }
 
+const objectBytesLeast = 2 ** 20;
+const objectBytesMost = 2 ** 30;
+
+/** A size that the objects of a VDI can have. */
+export function parseObjectSize(text: string, option: string): number {
+  const bytes = parseSize(text, option);
+  if (!Number.isInteger(Math.log2(bytes)) || bytes < objectBytesLeast || bytes > objectBytesMost) {
+    throw new UsageError(`${option}: '${text}' is no power of two from 1M to 1G, like 8M`);
+  }
+  return bytes;
+}
+
 /** A whole number in a range. */
 export function parseCount(
   text: string,

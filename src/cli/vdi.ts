@@ -2,7 +2,7 @@ import type { ArgDef } from "citty";
 import { SheepfsError } from "../base/errors.ts";
 import type { Command, CommandGroup, Values } from "./command.ts";
 import { printJson, printOutput } from "./output.ts";
-import { parseCount, parseGateways, parseSize } from "./parse.ts";
+import { parseCount, parseGateways, parseObjectSize, parseSize } from "./parse.ts";
 
 const sheep: ArgDef = {
   type: "string",
@@ -70,7 +70,7 @@ const create: Command = {
     const wish = {
       name: values.required("name"),
       sizeBytes: parseSize(values.required("size"), "--size"),
-      objectBytes: objectSize === null ? null : parseSize(objectSize, "--object-size"),
+      objectBytes: objectSize === null ? null : parseObjectSize(objectSize, "--object-size"),
       copies: copies === null ? null : parseCount(copies, "--copies", { min: 1, max: 31 }),
     };
     const created = await (await verbs()).makeVdi(gateways, wish);
