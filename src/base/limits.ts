@@ -75,6 +75,10 @@ export const limits = {
   dedicatedBufferBytes: 32 * KiB,
   /** From a gateway's being good to the look at who else is a member of its cluster. */
   membersLookMs: 1_000,
+  /** From a change of members until its recovery has begun where there is one. */
+  recoveryBeginsMs: 2_000,
+  /** Between two looks whether the members have recovered. */
+  recoveryLookMs: 1_000,
   /** Gateways that we moved away from and that still owe answers. */
   gatewaysRetiringMax: 4,
   /** A connection attempt. */

@@ -13,11 +13,13 @@ import type { ObjectRequest } from "./object-request.ts";
 import { GatewayPool, type PoolOwner, type PoolPorts } from "./pool.ts";
 import { FlightQueue } from "./queue.ts";
 import { afterAnswer, afterLoss, backoffMs } from "./replay.ts";
+import { Turns } from "./turns.ts";
 
 /** Who belongs to the cluster: its client looks that up through us. */
 export interface ClusterMembers {
   lookSoon(): void;
   left(address: Address): Promise<boolean>;
+  recovering(): Promise<boolean>;
 }
 
 /** What happened so far. */
@@ -27,6 +29,8 @@ export interface DispatchCounters {
   /** Results that were tried again. */
   retries: number;
   connectionsLost: number;
+  /** Writes that were sent again since the members of the cluster changed meanwhile. */
+  repeats: number;
   /** Requests that ended with inDoubt. */
   inDoubt: number;
 }
@@ -46,11 +50,13 @@ export class Dispatcher implements PoolOwner {
     replays: 0,
     retries: 0,
     connectionsLost: 0,
+    repeats: 0,
     inDoubt: 0,
   };
   readonly #ports: PoolPorts;
   readonly #members: ClusterMembers;
   readonly #holding: Holding;
+  readonly #turns: Turns;
   readonly #waiting = new FlightQueue();
   readonly #paused = new Map<Flight, Timer>();
   readonly #free: Flight[] = [];
@@ -68,6 +74,11 @@ export class Dispatcher implements PoolOwner {
     this.pool = new GatewayPool(ports, this, addresses);
     const left = (address: Address): Promise<boolean> => members.left(address);
     this.#holding = new Holding({ ...ports, left });
+    this.#turns = new Turns({
+      clock: ports.clock,
+      recovering: () => members.recovering(),
+      settled: () => this.#pump(),
+    });
   }
 
   get needsGateway(): boolean {
@@ -110,6 +121,7 @@ export class Dispatcher implements PoolOwner {
     this.#pumpTimer?.cancel();
     const flights: Flight[] = [...this.#paused.keys(), ...this.#holding.flights()];
     this.#holding.destroy();
+    this.#turns.destroy();
     for (const timer of this.#paused.values()) timer.cancel();
     flights.push(...this.#waiting.remove(() => true));
     this.pool.forEachGateway((gateway) =>
@@ -129,7 +141,10 @@ export class Dispatcher implements PoolOwner {
   }
 
   gatewayReady(gateway: Gateway): void {
-    if (gateway.connections === 1) this.#members.lookSoon();
+    if (gateway.connections === 1) {
+      this.#members.lookSoon();
+      this.#turns.restart();
+    }
     this.#pump();
   }
 
@@ -141,11 +156,14 @@ export class Dispatcher implements PoolOwner {
 
   answered(flight: Flight, gateway: Gateway): void {
     if (flight.call !== null) flight.gateway = gateway;
+    this.#turns.ended(flight);
+    this.#turns.sawEpoch(flight.replyEpoch);
     if (flight.state === "detached") {
       this.#recycle(flight);
     } else if (flight.result === 0) {
       this.pool.worked();
-      this.#conclude(flight, null);
+      if (isOverlapped(flight)) this.#repeat(flight);
+      else this.#conclude(flight, null);
     } else {
       this.#refused(flight, gateway);
     }
@@ -159,6 +177,7 @@ export class Dispatcher implements PoolOwner {
     else if (log.debugging) log.debug(`connection lost: ${why.message}`);
     connection.forEach((flight) => {
       flight.connection = null;
+      this.#turns.ended(flight);
       if (flight.state === "detached") this.#recycle(flight);
       else this.#lost(flight, connection, why);
     });
@@ -181,6 +200,7 @@ export class Dispatcher implements PoolOwner {
     const ended = this.#closed || flight.scope.cancelled || flight.deadlineMs <= this.#nowMs;
     if (!ended && this.#waiting.first === null && this.#send(flight)) return;
     this.#wait(flight);
+    if (this.#turns.apart) this.#pump();
     if (ended) this.#ports.clock.after(0, () => this.#sweep());
     else this.pool.ensure();
   }
@@ -190,7 +210,33 @@ export class Dispatcher implements PoolOwner {
     this.#waiting.push(flight);
   }
 
+  /** What it wrote may have been overtaken by a recovery. */
+  #repeat(flight: Flight): void {
+    this.counters.repeats += 1;
+    this.#wait(flight);
+  }
+
   #pump(): void {
+    if (this.#turns.apart) this.#pumpApart();
+    else this.#pumpInOrder();
+    if (this.#waiting.first !== null) this.pool.ensure();
+  }
+
+  /** Whose object is free goes, whoever else waits. */
+  #pumpApart(): void {
+    const closed = new Set<number>();
+    let blocked = false;
+    this.#waiting.remove((flight) => {
+      if (!closed.has(flight.place) && this.#send(flight)) return true;
+      blocked ||= !this.#turns.isFree(flight);
+      // Reads that come later must not keep a write waiting for ever.
+      if (flight.place >= 0) closed.add(flight.place);
+      return false;
+    });
+    if (blocked) this.#turns.look();
+  }
+
+  #pumpInOrder(): void {
     for (let flight = this.#waiting.first; flight !== null; flight = this.#waiting.first) {
       if (!this.#fits(flight)) break;
       const connection = this.pool.pick();
@@ -198,11 +244,10 @@ export class Dispatcher implements PoolOwner {
       this.#waiting.shift();
       this.#sendOn(connection, flight);
     }
-    if (this.#waiting.first !== null) this.pool.ensure();
   }
 
   #send(flight: Flight): boolean {
-    if (!this.#fits(flight)) return false;
+    if (!this.#fits(flight) || !this.#turns.isFree(flight)) return false;
     const connection = this.pool.pick();
     if (connection === null) return false;
     this.#sendOn(connection, flight);
@@ -219,6 +264,7 @@ export class Dispatcher implements PoolOwner {
       flight.charged = true;
       this.#bytes += flight.bytes;
     }
+    this.#turns.began(flight);
     connection.send(flight);
   }
 
@@ -411,6 +457,11 @@ export class Dispatcher implements PoolOwner {
     if (inDoubt) this.counters.inDoubt += 1;
     return this.#closed ? closedError(flight) : endOf(flight, this.pool, inDoubt);
   }
+}
+
+/** A write whose answer comes from another time of the cluster than its request. */
+function isOverlapped({ changes, rule, abandoned, sentEpoch, replyEpoch }: Flight): boolean {
+  return changes && rule !== "once" && !abandoned && replyEpoch > sentEpoch;
 }
 
 const noData = new Uint8Array(0);

@@ -1,11 +1,12 @@
 import type { SheepfsError } from "../base/errors.ts";
 import { CancelScope, type Scope } from "../base/scope.ts";
-import { headerBytes, type SheepRequest } from "../wire/header.ts";
+import { headerBytes, ObjectRequestHeader, type SheepRequest } from "../wire/header.ts";
 import { opcodes, type ReplayRule } from "../wire/opcode.ts";
 import type { Connection } from "./connection.ts";
 import type { Suspect } from "./exclusion.ts";
 import type { Gateway } from "./gateway.ts";
 import type { ObjectRequest } from "./object-request.ts";
+import { placeOf } from "./turns.ts";
 
 /** Who asked for a request that is not on a data object. */
 export interface CallSink {
@@ -71,6 +72,8 @@ export class Flight {
   flags = 0;
   rule: ReplayRule = "idempotent";
   changes = false;
+  /** Of its object among those that take turns; -1 for a request on none. */
+  place = -1;
   scope: Scope = endless;
   deadlineMs = 0;
   body: Uint8Array | null = null;
@@ -87,6 +90,9 @@ export class Flight {
   id = 0;
   /** Where its last byte lies in what its connection sends. */
   streamEnd = 0;
+  /** Of the cluster, as far as its connection knew when it was sent, and in the answer. */
+  sentEpoch = 0;
+  replyEpoch = 0;
   result = 0;
   dataLength = 0;
   /** Of a call: whose answer it is. */
@@ -122,6 +128,7 @@ export class Flight {
     this.flags = flags;
     this.rule = "idempotent";
     this.changes = !reads;
+    this.place = placeOf(request.index, request.vid);
     this.scope = request.scope;
     this.body = reads ? null : request.buffer;
     this.bodyAt = reads ? 0 : request.at;
@@ -140,6 +147,7 @@ export class Flight {
     this.flags = 0;
     this.rule = plan.rule;
     this.changes = changing.has(this.opcode);
+    this.place = placeOfCall(request);
     this.scope = scope;
     this.body = request.data;
     this.bodyAt = 0;
@@ -198,4 +206,11 @@ export class Flight {
     this.result = 0;
     this.next = null;
   }
+}
+
+function placeOfCall({ opcode, header }: SheepRequest): number {
+  if (opcodes[opcode].header !== "object") return -1;
+  const view = new DataView(header.buffer, header.byteOffset);
+  const { oidLow, oidHigh } = ObjectRequestHeader.offsets;
+  return placeOf(view.getUint32(oidLow, true), view.getUint32(oidHigh, true));
 }

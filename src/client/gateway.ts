@@ -32,6 +32,8 @@ export class Gateway implements ConnectionOwner {
   readonly #owner: GatewayOwner;
   readonly #connections: Connection[] = [];
   #openNotBeforeMs = 0;
+  /** The newest that an answer of this sheep had. */
+  #epoch = 0;
   #first = 0;
   #ended = false;
 
@@ -117,10 +119,12 @@ export class Gateway implements ConnectionOwner {
       return;
     }
     this.wasReady = true;
+    this.#learnEpoch(connection.epoch);
     this.#owner.gatewayReady(this);
   }
 
-  answered(_connection: Connection, flight: Flight): void {
+  answered(connection: Connection, flight: Flight): void {
+    if (connection.epoch !== this.#epoch) this.#learnEpoch(connection.epoch);
     this.#owner.answered(flight, this);
   }
 
@@ -132,6 +136,12 @@ export class Gateway implements ConnectionOwner {
     if (this.#ended || this.#connections.length > 0) return;
     this.#ended = true;
     this.#owner.gatewayDown(this, why);
+  }
+
+  /** What one connection has heard, requests on the others are sent with. */
+  #learnEpoch(epoch: number): void {
+    this.#epoch = Math.max(this.#epoch, epoch);
+    for (const connection of this.#connections) connection.epoch = this.#epoch;
   }
 
   #openFurther(): void {

@@ -1,10 +1,11 @@
 import { type Address, formatAddress } from "../base/address.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import { limits } from "../base/limits.ts";
-import { deadlineScope } from "../base/scope.ts";
+import { deadlineScope, type Scope } from "../base/scope.ts";
 import { clusterInfoNodesMax } from "../wire/cluster.ts";
 import { clusterRequest, NodeReplyHeader } from "../wire/header.ts";
-import { decodeNodes, NodeRecord } from "../wire/node.ts";
+import { decodeNodes, NodeRecord, type SheepNode } from "../wire/node.ts";
+import { RecoveryState } from "../wire/vdi.ts";
 import type { SheepCaller } from "./caller.ts";
 
 // The whole list is offered room for: a sheep copies it without looking (protocol §1).
@@ -13,6 +14,8 @@ const request = clusterRequest(
   {},
   { receiveBytes: clusterInfoNodesMax * NodeRecord.size },
 );
+
+const recoveryRequest = clusterRequest("statRecovery", {}, { receiveBytes: RecoveryState.size });
 
 /** Remembers which sheep were members of the cluster, to notice when one has left it. */
 export class Members {
@@ -44,16 +47,34 @@ export class Members {
     return !now.has(title);
   }
 
+  /**
+   * Whether a member of the cluster has something to recover.
+   * @throws whatever keeps one of them from saying so
+   */
+  async recovering(): Promise<boolean> {
+    const scope = deadlineScope(this.#clock, limits.signTimeoutMs);
+    const answers = await Promise.all(
+      (await this.#list(scope)).map(({ host, port }) =>
+        this.#caller.callAt({ host, port }, recoveryRequest, scope),
+      ),
+    );
+    return answers.some(({ data }) => data[RecoveryState.offsets.inRecovery] !== 0);
+  }
+
   destroy(): void {
     this.#timer?.cancel();
   }
 
   async #look(): Promise<ReadonlySet<string>> {
-    const scope = deadlineScope(this.#clock, limits.signTimeoutMs);
-    const { header, data } = await this.#caller.call(request, scope);
-    const count = header.getUint32(NodeReplyHeader.offsets.nodesCount, true);
-    const now = new Set(decodeNodes(data, count).map(formatAddress));
+    const nodes = await this.#list(deadlineScope(this.#clock, limits.signTimeoutMs));
+    const now = new Set(nodes.map(formatAddress));
     for (const title of now) this.#seen.add(title);
     return now;
+  }
+
+  async #list(scope: Scope): Promise<readonly SheepNode[]> {
+    const { header, data } = await this.#caller.call(request, scope);
+    const count = header.getUint32(NodeReplyHeader.offsets.nodesCount, true);
+    return decodeNodes(data, count);
   }
 }

@@ -82,7 +82,7 @@ test("what must not happen twice is sent again when it was never sent whole", as
   await using world = new World();
   world.first.script.instead = (request) =>
     request.opcode === opcodes.newVdi.code ? success(new Uint8Array(0)) : null;
-  const warm = clusterRequest("getNodeList", {}, { receiveBytes: 160 });
+  const warm = clusterRequest("statSheep", {}, { receiveBytes: 160 });
   failed(world, world.client.call(warm, world.scope()));
   world.network.weather.takeBytes = 100;
   world.network.weather.latencyMs = 100;

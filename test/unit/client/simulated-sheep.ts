@@ -1,11 +1,23 @@
 import type { Address } from "../../../src/base/address.ts";
 import { EpochLogEntry } from "../../../src/wire/cluster.ts";
-import { headerBytes, ObjectRequestHeader, ReplyHeader } from "../../../src/wire/header.ts";
+import {
+  headerBytes,
+  NodeReplyHeader,
+  ObjectRequestHeader,
+  ReplyHeader,
+} from "../../../src/wire/header.ts";
+import { NodeRecord, parseIpv4 } from "../../../src/wire/node.ts";
 import { opcodes, requestFlag } from "../../../src/wire/opcode.ts";
 import { results } from "../../../src/wire/result.ts";
+import { RecoveryState } from "../../../src/wire/vdi.ts";
 import type { Peer, SimulatedLink, SimulatedNetwork } from "./simulated-network.ts";
 
 const at = ObjectRequestHeader.offsets;
+const aboutCluster: ReadonlySet<number> = new Set([
+  opcodes.statCluster.code,
+  opcodes.getNodeList.code,
+  opcodes.statRecovery.code,
+]);
 const objectBytes = 1 << 20;
 
 /** What several sheep serve together. */
@@ -13,6 +25,10 @@ export class SimulatedCluster {
   readonly objects = new Map<string, Uint8Array>();
   /** Null: not formatted. */
   ctimeSeconds: number | null = 1_700_000_000;
+  /** Version of its membership; every answer says it. */
+  epoch = 1;
+  /** What every sheep says when it is asked. */
+  recovering = false;
 
   object(key: string): Uint8Array {
     const object = this.objects.get(key);
@@ -128,7 +144,8 @@ export class SimulatedSheep implements Peer {
   }
 
   #received(request: Incoming, link: SimulatedLink): void {
-    if (request.opcode !== opcodes.statCluster.code) this.seen.push(request);
+    const isAboutCluster = aboutCluster.has(request.opcode);
+    if (!isAboutCluster) this.seen.push(request);
     const life = this.#life;
     const run = (): void => {
       if (life !== this.#life) return;
@@ -138,21 +155,23 @@ export class SimulatedSheep implements Peer {
       }
       this.#answer(request, link);
     };
-    const isSign = request.opcode === opcodes.statCluster.code;
-    this.#network.clock.after(isSign ? 0 : this.script.delayMs(request), run);
+    this.#network.clock.after(isAboutCluster ? 0 : this.script.delayMs(request), run);
   }
 
   #answer(request: Incoming, link: SimulatedLink): void {
     const answer = this.script.instead(request) ?? this.#execute(request);
+    const { nodesCount } = NodeReplyHeader.offsets;
     const reply = new Uint8Array(headerBytes + answer.data.length);
     ReplyHeader.write(new DataView(reply.buffer), 0, {
       version: 0,
+      epoch: this.cluster.epoch,
       opcode: request.opcode,
       id: request.id,
       dataLength: answer.data.length,
       result: answer.result,
     });
     reply.set(answer.data, headerBytes);
+    if (request.opcode === opcodes.getNodeList.code) reply[nodesCount] = 1;
     const sent = this.script.garble(reply, request);
     if (sent !== null) link.answer(sent);
   }
@@ -161,6 +180,10 @@ export class SimulatedSheep implements Peer {
     const { objects } = this.cluster;
     const { opcode, key, offset } = request;
     if (opcode === opcodes.statCluster.code) return this.#state();
+    if (opcode === opcodes.getNodeList.code) return success(this.#record());
+    if (opcode === opcodes.statRecovery.code) {
+      return success(RecoveryState.encode({ inRecovery: this.cluster.recovering ? 1 : 0 }));
+    }
     if (opcode === opcodes.flushVdi.code) return failure(results.invalidParameters.code);
     if (opcode === opcodes.createAndWriteObject.code) {
       const base =
@@ -180,6 +203,13 @@ export class SimulatedSheep implements Peer {
       return success(object.slice(offset, offset + request.length));
     }
     return failure(results.invalidParameters.code);
+  }
+
+  /** The only node that it tells of is itself. */
+  #record(): Uint8Array {
+    const address = parseIpv4(this.address.host);
+    if (address === null) throw new Error(`${this.address.host} is no IPv4 address`);
+    return NodeRecord.encode({ address, port: this.address.port, vnodes: 1 });
   }
 
   #state(): Answer {
