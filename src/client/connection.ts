@@ -194,8 +194,10 @@ export class Connection implements LinkEvents, ReplySink, CallSink {
     const { dataLength } = flight;
     if (flight.result === 0 && flight.exact) {
       const { target, object } = flight;
-      // Nobody waits for a detached one: its buffer is not ours any more.
-      if (target !== null && (object === null || !object.lend(bytes, place))) {
+      // Nobody waits for a detached one: its buffer is not ours any more. What a change of members
+      // has overtaken is asked again and not lent.
+      const final = object !== null && !flight.overtaken;
+      if (target !== null && !(final && object.lend(bytes, place))) {
         copyInto(bytes, place, flight, target);
       }
     } else if (flight.call !== null) {

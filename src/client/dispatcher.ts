@@ -29,7 +29,7 @@ export interface DispatchCounters {
   /** Results that were tried again. */
   retries: number;
   connectionsLost: number;
-  /** Writes that were sent again since the members of the cluster changed meanwhile. */
+  /** Reads and writes that were sent again since the members of the cluster changed meanwhile. */
   repeats: number;
   /** Requests that ended with inDoubt. */
   inDoubt: number;
@@ -162,7 +162,7 @@ export class Dispatcher implements PoolOwner {
       this.#recycle(flight);
     } else if (flight.result === 0) {
       this.pool.worked();
-      if (isOverlapped(flight)) this.#repeat(flight);
+      if (flight.overtaken && !flight.abandoned) this.#repeat(flight);
       else this.#conclude(flight, null);
     } else {
       this.#refused(flight, gateway);
@@ -210,7 +210,7 @@ export class Dispatcher implements PoolOwner {
     this.#waiting.push(flight);
   }
 
-  /** What it wrote may have been overtaken by a recovery. */
+  /** What it wrote may be lost in a recovery, and what it read be neither old nor new. */
   #repeat(flight: Flight): void {
     this.counters.repeats += 1;
     this.#wait(flight);
@@ -457,11 +457,6 @@ export class Dispatcher implements PoolOwner {
     if (inDoubt) this.counters.inDoubt += 1;
     return this.#closed ? closedError(flight) : endOf(flight, this.pool, inDoubt);
   }
-}
-
-/** A write whose answer comes from another time of the cluster than its request. */
-function isOverlapped({ changes, rule, abandoned, sentEpoch, replyEpoch }: Flight): boolean {
-  return changes && rule !== "once" && !abandoned && replyEpoch > sentEpoch;
 }
 
 const noData = new Uint8Array(0);

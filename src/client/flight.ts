@@ -121,6 +121,11 @@ export class Flight {
     return this.bodyLength + this.receiveBytes;
   }
 
+  /** Its answer comes from another time of the cluster than its request. */
+  get overtaken(): boolean {
+    return this.place >= 0 && this.rule !== "once" && this.replyEpoch > this.sentEpoch;
+  }
+
   beginObject(request: ObjectRequest, flags: number): void {
     const reads = request.kind === "read";
     this.object = request;
