@@ -224,13 +224,10 @@ export class Dispatcher implements PoolOwner {
 
   /** Whose object is free goes, whoever else waits. */
   #pumpApart(): void {
-    const closed = new Set<number>();
     let blocked = false;
     this.#waiting.remove((flight) => {
-      if (!closed.has(flight.place) && this.#send(flight)) return true;
+      if (this.#send(flight)) return true;
       blocked ||= !this.#turns.isFree(flight);
-      // Reads that come later must not keep a write waiting for ever.
-      if (flight.place >= 0) closed.add(flight.place);
       return false;
     });
     if (blocked) this.#turns.look();

@@ -19,16 +19,16 @@ const noPlace = -1;
  * change of its members a sheep recovers an object for whoever asks first, from a copy that may
  * lack a write which is just being executed, and then acknowledges that write: on a real cluster
  * writes were lost so with 8 under way and a sheep killed, and not with one at a time for each
- * object. So until every member says that it has recovered, a write has its object for itself.
+ * object. So until every member says that it has recovered, each request has its object for itself; reads
+ * too, as they are what begins the recovery of an object.
  *
  * A change is noticed by the epoch in the answers, so what was sent before is too late to hold
  * back: the dispatcher sends a write again when its answer has another epoch than its request.
  */
 export class Turns {
   readonly #ports: TurnsPorts;
-  /** By place: requests under way, and writes among them. */
-  readonly #all = new Uint16Array(places);
-  readonly #writes = new Uint16Array(places);
+  /** Requests under way, by place. */
+  readonly #counts = new Uint16Array(places);
   #epoch = 0;
   #state: "settled" | "unsettled" = "unsettled";
   #settleNotBeforeMs = Number.NEGATIVE_INFINITY;
@@ -42,7 +42,7 @@ export class Turns {
     this.#ports = ports;
   }
 
-  /** One write at a time for each object. */
+  /** One request at a time for each object. */
   get apart(): boolean {
     return this.#state === "unsettled";
   }
@@ -50,23 +50,21 @@ export class Turns {
   isFree(flight: Flight): boolean {
     const { place } = flight;
     if (this.#state === "settled" || place === noPlace) return true;
-    return ((flight.changes ? this.#all : this.#writes)[place] ?? 0) === 0;
+    return this.#counts[place] === 0;
   }
 
   /** The flight is on a connection now. */
   began(flight: Flight): void {
     const { place } = flight;
     if (place === noPlace) return;
-    this.#all[place] = (this.#all[place] ?? 0) + 1;
-    if (flight.changes) this.#writes[place] = (this.#writes[place] ?? 0) + 1;
+    this.#counts[place] = (this.#counts[place] ?? 0) + 1;
   }
 
   /** Its answer came, or never will. */
   ended(flight: Flight): void {
     const { place } = flight;
     if (place === noPlace) return;
-    this.#all[place] = (this.#all[place] ?? 0) - 1;
-    if (flight.changes) this.#writes[place] = (this.#writes[place] ?? 0) - 1;
+    this.#counts[place] = (this.#counts[place] ?? 0) - 1;
   }
 
   /** An answer says that the cluster has this epoch. */
@@ -75,13 +73,14 @@ export class Turns {
     // Of the first one it is not known how old it is: the members are asked at once.
     const changed = this.#epoch !== 0;
     this.#epoch = epoch;
-    this.#unsettle(changed ? this.#ports.clock.nowMs() + limits.recoveryBeginsMs : 0);
+    if (changed) this.#unsettle(this.#ports.clock.nowMs() + limits.recoveryBeginsMs);
   }
 
-  /** Another gateway, perhaps of another cluster. */
+  /** Another gateway: where one was lost, the members are about to change. */
   restart(): void {
+    const first = this.#epoch === 0;
     this.#epoch = 0;
-    this.#unsettle(0);
+    this.#unsettle(first ? 0 : this.#ports.clock.nowMs() + limits.recoveryBeginsMs);
   }
 
   /** Somebody has requests on objects: finds out whether they must take turns. */
