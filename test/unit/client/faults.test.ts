@@ -261,6 +261,8 @@ async function play(seed: number): Promise<string[]> {
     }
     if (worker.requests.at(-1)?.error !== null) wrong.push("the last read failed");
   }
+  // What the client asks of itself about its cluster is over too.
+  world.clock.pass(10_000);
   const { requestsInflight, bytesInflight } = world.client.stats();
   if (requestsInflight !== 0 || bytesInflight !== 0) wrong.push("something is left under way");
   return wrong;

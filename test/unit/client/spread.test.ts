@@ -3,23 +3,22 @@ import { limits } from "../../../src/base/limits.ts";
 import type { SimulatedLink } from "./simulated-network.ts";
 import { keyOf, pattern, TestRequest, World } from "./world.ts";
 
-test("requests spread over the connections by what each has under way", async () => {
-  await using world = new World();
+/** Keeps so many reads under way for a while. @returns how many answers each connection carried */
+function answersByConnection(world: World, depth: number, length: number): number[] {
   world.cluster.objects.set(keyOf(0), pattern(1 << 20, 1));
   world.first.script.delayMs = () => 10;
   const perLink = new Map<SimulatedLink, number>();
   let finished = 0;
-  const load = (length: number): void => {
+  const load = (): void => {
     const read = new TestRequest(world.scope(), { kind: "read", length });
     read.onDone = () => {
       finished += 1;
-      if (finished < 2_000) load(length);
+      if (finished < 4_000) load();
     };
     world.client.store.submit(read);
   };
-  world.first.script.instead = () => null;
-  for (let depth = 0; depth < 16; depth += 1) load(4096);
-  world.clock.until(() => finished >= 200);
+  for (let count = 0; count < depth; count += 1) load();
+  world.clock.until(() => finished >= 400);
   for (const link of world.first.links) {
     const answer = link.answer.bind(link);
     link.answer = (bytes) => {
@@ -27,11 +26,21 @@ test("requests spread over the connections by what each has under way", async ()
       answer(bytes);
     };
   }
-  world.clock.until(() => finished >= 1_800);
-  const counts = [...perLink.values()];
+  world.clock.until(() => finished >= 3_600);
+  return [...perLink.values()];
+}
+
+test("many or large requests spread over the connections by what each has under way", async () => {
+  await using world = new World();
+  const counts = answersByConnection(world, 64, 65_536);
   expect(counts.length).toBe(limits.connectionsPerGateway);
   const mean = counts.reduce((sum, count) => sum + count, 0) / counts.length;
-  for (const count of counts) expect(Math.abs(count - mean)).toBeLessThan(mean * 0.15);
+  for (const count of counts) expect(Math.abs(count - mean)).toBeLessThan(mean * 0.3);
+});
+
+test("a few small requests stay on one connection, so that a burst is one system call", async () => {
+  await using world = new World();
+  expect(answersByConnection(world, 16, 4_096).length).toBe(1);
 });
 
 test("one request after the other needs one connection", async () => {
