@@ -1,20 +1,12 @@
 import type { SheepfsError } from "../base/errors.ts";
 import type { Scope } from "../base/scope.ts";
+import type { DataObjectHeader } from "../wire/header.ts";
 
 /**
  * One request on one data object, passed by submission. The submitter owns it and may reuse it
  * after `done` (after `resolved` when `done` said inDoubt).
  */
-export interface ObjectRequest {
-  readonly kind: "read" | "write" | "create" | "cow";
-  readonly vid: number;
-  readonly index: number;
-  readonly cowVid: number;
-  readonly copies: number;
-  readonly copyPolicy: number;
-  /** Byte offset inside the object. */
-  readonly offset: number;
-  readonly length: number;
+export interface ObjectRequest extends DataObjectHeader {
   /** A read fills `buffer[at, at+length)`; the others borrow it until `done`. */
   readonly buffer: Uint8Array;
   readonly at: number;

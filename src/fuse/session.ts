@@ -161,7 +161,7 @@ export class Session {
     const error = asSheepfsError(thrown);
     // A handler that threw after its answer has a bug, but the kernel must not get a second one.
     if (!message.working) this.#context.log.error("a handler failed after its answer", error);
-    else if (isIo(message.opcode)) message.failIo(error);
+    else if (ioOpcodes.has(message.opcode)) message.failIo(error);
     else message.failWith(error);
   }
 
@@ -238,10 +238,6 @@ export class Session {
     }
     // Not there: it was answered while the interrupt was on its way.
   }
-}
-
-function isIo(opcode: number): boolean {
-  return ioOpcodes.has(opcode);
 }
 
 /** Volumes answer READ and WRITE without throwing; a control file's WRITE tells exactly what it was. */

@@ -1,5 +1,6 @@
 import { SheepfsError } from "../base/errors.ts";
-import type { InodeHeader } from "../wire/inode.ts";
+import { decodeCopyPolicy } from "../wire/ec.ts";
+import { type InodeHeader, inodeSlots } from "../wire/inode.ts";
 
 /** How a volume's bytes lie in objects. */
 export interface Geometry {
@@ -14,9 +15,7 @@ export interface Geometry {
 const shiftMin = 12;
 const shiftMax = 31;
 const shiftDefault = 22;
-const arraySlots = 2 ** 20;
 const btreeBlocks = 2 ** 32;
-const erasureDataStrips: readonly number[] = [2, 4, 8, 16];
 
 /**
  * What the header of a VDI means for I/O.
@@ -42,7 +41,7 @@ export function geometryOf(header: InodeHeader, title: string): Geometry {
   }
   const objectBytes = 2 ** shift;
   const blockCount = Math.ceil(sizeBytes / objectBytes);
-  const blocksMax = kind === "array" ? arraySlots : btreeBlocks;
+  const blocksMax = kind === "array" ? inodeSlots : btreeBlocks;
   if (blockCount > blocksMax) {
     throw new SheepfsError(
       "too_large",
@@ -61,13 +60,12 @@ function indexKind(header: InodeHeader, title: string): Geometry["kind"] {
   );
 }
 
-/** Policy 0 is plain replication; else (data strips / 2) · 16 + parity. */
+/** Policy 0 is plain replication. */
 function checkCopies(header: InodeHeader, title: string): void {
   const policy = header.copyPolicy;
   if (policy === 0) return;
-  const data = (policy >>> 4) * 2;
-  const parity = policy & 0xf;
-  if (!erasureDataStrips.includes(data) || parity === 0 || header.copies !== data + parity) {
+  const code = decodeCopyPolicy(policy);
+  if (code === null || header.copies !== code.dataStrips + code.parityStrips) {
     throw new SheepfsError(
       "not_supported",
       `${title} has erasure policy 0x${policy.toString(16)} with ${header.copies} copies, which sheepfs does not know`,

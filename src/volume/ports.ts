@@ -1,5 +1,6 @@
 import type { SheepfsError } from "../base/errors.ts";
 import type { Scope } from "../base/scope.ts";
+import type { DataObjectHeader } from "../wire/header.ts";
 import type { InodeHeader } from "../wire/inode.ts";
 
 /**
@@ -7,21 +8,7 @@ import type { InodeHeader } from "../wire/inode.ts";
  * `resolved` when `done` said inDoubt). Numbers only: vid < 2^24, index < 2^32, and
  * offset + length within the object.
  */
-export interface ObjectRequest {
-  /**
-   * `write` needs an existing object; `create` makes it, zero-filled around the data, replacing
-   * one that is there; `cow` makes it as a copy of (`cowVid`, `index`) with the data laid over.
-   */
-  readonly kind: "read" | "write" | "create" | "cow";
-  readonly vid: number;
-  readonly index: number;
-  readonly cowVid: number;
-  /** As the inode says; 0 lets the sheep look it up. */
-  readonly copies: number;
-  readonly copyPolicy: number;
-  /** Byte offset inside the object. */
-  readonly offset: number;
-  readonly length: number;
+export interface ObjectRequest extends DataObjectHeader {
   /** A read fills `buffer[at, at+length)`; the others borrow it until `done`. */
   readonly buffer: Uint8Array;
   readonly at: number;

@@ -250,15 +250,20 @@ export function objectRequest(
 
 const at = ObjectRequestHeader.offsets;
 
-/** What a request on a data object needs to be named. */
+/** What a request on a data object says of it. Vid < 2^24, index < 2^32. */
 export interface DataObjectHeader {
-  readonly id: number;
+  /**
+   * `write` needs an existing object; `create` makes it, zero-filled around the data, replacing
+   * one that is there; `cow` makes it as a copy of (`cowVid`, `index`) with the data laid over.
+   */
   readonly kind: "read" | "write" | "create" | "cow";
   readonly vid: number;
   readonly index: number;
   readonly cowVid: number;
+  /** As the inode says; 0 lets the sheep look it up. */
   readonly copies: number;
   readonly copyPolicy: number;
+  /** Byte offset inside the object. */
   readonly offset: number;
   readonly length: number;
 }
@@ -285,7 +290,7 @@ export function writeDataObjectHeader(
   view: DataView,
   place: number,
   id: number,
-  request: Omit<DataObjectHeader, "id">,
+  request: DataObjectHeader,
   extraFlags: number,
 ): void {
   const { kind, vid } = request;

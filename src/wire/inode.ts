@@ -1,5 +1,6 @@
 import { SheepfsError } from "../base/errors.ts";
 import { bytes, struct, u8, u32, u64 } from "../base/struct.ts";
+import { vidMax } from "./oid.ts";
 
 /** Source: protocol §10.1 */
 export const inodeHeaderBytes = 4664;
@@ -73,7 +74,7 @@ export function decodeInodeHeader(data: Uint8Array): InodeHeader {
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
   const { createSeconds, createNanoseconds, snapSeconds, snapNanoseconds, name, tag, ...rest } =
     InodeHeaderStruct.read(view, 0);
-  if (rest.vid > 0xff_ffff || rest.parentVid > 0xff_ffff) {
+  if (rest.vid > vidMax || rest.parentVid > vidMax) {
     throw new SheepfsError("corrupt", `an inode with vid 0x${rest.vid.toString(16)}`);
   }
   return {
