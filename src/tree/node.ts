@@ -1,9 +1,8 @@
+import type { MaybePromise } from "../base/maybe-promise.ts";
 import type { Scope, Unsubscribe } from "../base/scope.ts";
 import type { Transfer } from "../base/transfer.ts";
 
 /** The whole contract between the tree and a frontend. No Sheepdog word appears in it. */
-
-export type MaybePromise<T> = T | Promise<T>;
 
 /** Identity of a node as long as it exists; unique in the tree, never reused while referenced. */
 export type NodeId = number;
@@ -49,6 +48,17 @@ export interface DirNode extends NodeBase {
   lookup(name: string, scope: Scope): MaybePromise<Node | null>;
   /** Everything in it, names unique; in bounded memory. */
   list(scope: Scope): AsyncIterable<DirEntry>;
+  /** @throws exists | no_space | name_too_long */
+  makeFile?(name: string, scope: Scope): MaybePromise<FileNode>;
+  /** @throws exists | no_space | name_too_long */
+  makeDir?(name: string, scope: Scope): MaybePromise<DirNode>;
+  /** Removes a child, a directory with everything in it. @throws not_found */
+  remove?(name: string, scope: Scope): MaybePromise<void>;
+  /**
+   * Moves a child to `toName` in `into`, which has the same verbs, over nothing that exists.
+   * @throws not_found | exists | not_supported when `into` is of another kind
+   */
+  move?(name: string, into: DirNode, toName: string, scope: Scope): MaybePromise<void>;
 }
 
 export interface FileNode extends NodeBase {
@@ -56,8 +66,21 @@ export interface FileNode extends NodeBase {
   readonly traits: FileTraits;
   /** @throws read_only | denied | not_found | whatever rendering a text can throw */
   open(mode: OpenMode, scope: Scope): MaybePromise<OpenFile>;
+  /** What caches and conditions go by, known at no cost; only where a node keeps count of changes. */
+  version?(): FileVersion;
+  /** Facts about the file beyond its attributes, as name and text, e.g. `copies` and `2`. */
+  details?(): ReadonlyMap<string, string>;
   /** @throws not_supported | too_large | read_only */
   setSize?(bytes: number, scope: Scope): Promise<void>;
+}
+
+/** One state of a file's content. */
+export interface FileVersion {
+  /** Differs whenever the content may differ; safe in a header field. */
+  readonly tag: string;
+  /** The same tag means the same bytes: nobody can write without our knowing. */
+  readonly strong: boolean;
+  readonly modifiedMs: number;
 }
 
 export type Node = DirNode | FileNode;
@@ -119,6 +142,13 @@ export interface Tree {
   readonly root: DirNode;
   readonly events: TreeEvents;
   space(scope: Scope): Promise<SpaceInfo>;
+  /** The state of everything at a glance, e.g. `nodes` and `3`, in the order to be shown. */
+  summary(scope: Scope): Promise<readonly SummaryLine[]>;
+}
+
+export interface SummaryLine {
+  readonly label: string;
+  readonly text: string;
 }
 
 /** A way to reach the tree: started with it and nothing else. */

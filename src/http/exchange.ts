@@ -1,0 +1,62 @@
+import type { Scope } from "../base/scope.ts";
+import type { MaybePromise } from "../base/maybe-promise.ts";
+import type { BodyWriter } from "./body-writer.ts";
+
+/** Header fields of a request. Names are asked for in lower case. */
+export interface RequestHeaders {
+  /** The value, fields of one name joined with ", "; null when there is none. */
+  get(name: string): string | null;
+}
+
+/** The body of a request, in order, with back-pressure: nothing is read ahead of what is asked. */
+export interface RequestBody {
+  /** Bytes that the client announced; 0 without a body, null when it is chunked. */
+  readonly announcedBytes: number | null;
+  /**
+   * The next bytes, valid until the next call; null at the end. The first call answers
+   * `Expect: 100-continue`.
+   * @throws cancelled when the connection ends before the body does | invalid for bad framing |
+   * timed_out when the client stays silent
+   */
+  next(): MaybePromise<Uint8Array | null>;
+}
+
+/** One request as the server has read it: syntax is checked, meaning is not. */
+export interface HttpRequest {
+  readonly method: string;
+  /** Origin form as it came, e.g. `/volume/a%20b?x`; `*` for OPTIONS. */
+  readonly target: string;
+  readonly headers: RequestHeaders;
+  readonly body: RequestBody;
+  /** Came over TLS. */
+  readonly secure: boolean;
+  readonly peer: string;
+  /** Cancelled when the client is gone. */
+  readonly scope: Scope;
+}
+
+/** Header fields of a response, in the order in which they are sent. */
+export type ResponseHeaders = ReadonlyArray<readonly [name: string, value: string]>;
+
+/** A body that is made while it is sent. */
+export interface StreamedBody {
+  /** Bytes that will follow exactly. */
+  readonly lengthBytes: number;
+  /** Sends it; a failure closes the connection, so that a short body is never taken for a whole. */
+  send(writer: BodyWriter, scope: Scope): MaybePromise<void>;
+  /** Called once when it was sent, failed, or was not wanted (HEAD, a client that is gone). */
+  release(): void;
+}
+
+/**
+ * What a request is answered with, decided before a byte is sent. `Date`, `Content-Length`,
+ * `Connection` and `Server` are the server's to add. On HEAD the body is measured and not sent.
+ */
+export interface HttpResponse {
+  readonly status: number;
+  readonly headers: ResponseHeaders;
+  readonly body: Uint8Array | string | StreamedBody | null;
+}
+
+/** The only thing the server knows of what it serves. Never rejects with what a client could cause. */
+export type HttpHandler = (request: HttpRequest) => MaybePromise<HttpResponse>;
