@@ -40,7 +40,7 @@ export class TreeDir implements DirNode {
     this.#changedMs = atMs;
   }
 
-  remove(name: string, atMs: number): void {
+  drop(name: string, atMs: number): void {
     this.#children.delete(name);
     this.#changedMs = atMs;
   }

@@ -21,7 +21,7 @@ export function renderClusterInfo(info: ClusterInfo): string {
   );
 }
 
-function statusText({ status, autoRecovery }: ClusterInfo): string {
+export function statusText({ status, autoRecovery }: ClusterInfo): string {
   if (status !== "running") return statusTexts[status];
   return `running, auto-recovery ${autoRecovery ? "enabled" : "disabled"}`;
 }

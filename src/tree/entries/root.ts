@@ -1,3 +1,4 @@
+import { formatAddress } from "../../base/address.ts";
 import type { Clock } from "../../base/clock.ts";
 import { SheepfsError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
@@ -23,6 +24,7 @@ import type { EntryBase } from "./entry.ts";
 import { renderClusterInfo } from "./render-cluster-info.ts";
 import { renderNodeInfo, renderNodeList } from "./render-node.ts";
 import { renderVdiList } from "./render-vdi-list.ts";
+import { Summary } from "./summary.ts";
 import { mountControl, unmountControl } from "./vdi.ts";
 import { volumeDir } from "./volume.ts";
 
@@ -70,8 +72,11 @@ export function buildTree(ports: TreePorts): Tree {
     unmount.changed();
   });
   const space = new Fresh({ what: "df", make: (scope) => facts.space(scope), clock, patience });
+  const gateway = (): string => formatAddress(config.gateway);
+  const summary = new Summary({ facts, space, volumes, gateway }, base);
   const changed = (...texts: readonly TextNode[]): void => {
     space.invalidate();
+    summary.invalidate();
     for (const node of texts) node.changed();
   };
   // Another sheep may be of another cluster.
@@ -91,7 +96,11 @@ export function buildTree(ports: TreePorts): Tree {
       object_cache: objectCacheControl(config, base),
     }),
   });
-  return { root, events, space: (scope) => spaceSoon(space, scope) };
+  return {
+    ...{ root, events },
+    space: (scope) => spaceSoon(space, scope),
+    summary: (scope) => summary.lines(scope),
+  };
 }
 
 async function nodeInfoText(facts: ClusterFacts, scope: Scope): Promise<string> {

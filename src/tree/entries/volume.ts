@@ -35,7 +35,7 @@ export function volumeDir(options: VolumeDirOptions): TreeDir {
     if (node === undefined) return;
     if (what === "detached") {
       nodes.delete(volume);
-      dir.remove(volume.title, clock.wallMs());
+      dir.drop(volume.title, clock.wallMs());
     }
     events.emit({ id: dir.id, what: "children", child: { name: volume.title, id: node.id } });
   });

@@ -202,4 +202,8 @@ export class MemoryTree implements Tree {
   async space() {
     return { totalBytes: 1 << 30, freeBytes: 1 << 29 };
   }
+
+  async summary() {
+    return [{ label: "Nodes", text: "1" }];
+  }
 }
