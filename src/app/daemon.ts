@@ -3,10 +3,10 @@ import { asSheepfsError, type ErrorCode, errorTable, SheepfsError } from "../bas
 import { limits } from "../base/limits.ts";
 
 // A compiled program cannot fork, so the daemon is the same command line run again in a session of
-// its own, with a pipe on which it says that its mount is usable, or why not.
+// its own, with a pipe on which it says that it is usable, and what there is to tell, or why not.
 const mark = "SHEEPFS_DAEMON";
 const readyFd = 3;
-const readyWord = "ready";
+const readyWord = "ready ";
 
 /** Whether this process is the daemon of a command that waits for it. */
 export function isDaemon(): boolean {
@@ -16,16 +16,25 @@ export function isDaemon(): boolean {
 export interface DaemonWish {
   /** What follows the program's name; the daemon gets the same. */
   readonly argv: readonly string[];
-  /** Absolute: taken away again when a daemon has to be killed. */
-  readonly mountpoint: string;
+  /** What has to become usable, for messages. */
+  readonly what: "mount" | "server";
+  /** Absolute: taken away again when a daemon has to be killed; null when it mounts nothing. */
+  readonly mountpoint: string | null;
   readonly readyTimeoutMs: number;
 }
 
+/** A daemon that is usable. */
+export interface StartedDaemon {
+  readonly pid: number;
+  /** What it told whoever waited for it. */
+  readonly said: string;
+}
+
 /**
- * Starts the daemon and waits until its mount is usable.
- * @throws the daemon's own reason | timed_out | cancelled by Ctrl-C; nothing is mounted then
+ * Starts the daemon and waits until it is usable.
+ * @throws the daemon's own reason | timed_out | cancelled by Ctrl-C; nothing of it is left then
  */
-export async function startDaemon(wish: DaemonWish): Promise<void> {
+export async function startDaemon(wish: DaemonWish): Promise<StartedDaemon> {
   // A compiled program has its sources inside; else the script has to be named.
   const script = Bun.main.startsWith("/$bunfs/") ? [] : [Bun.main];
   const child = Bun.spawn({
@@ -37,16 +46,26 @@ export async function startDaemon(wish: DaemonWish): Promise<void> {
   const cut = Promise.withResolvers<SheepfsError>();
   const timer = setTimeout(() => {
     const seconds = wish.readyTimeoutMs / 1000;
-    cut.resolve(new SheepfsError("timed_out", `the mount was not usable within ${seconds} s`));
+    cut.resolve(
+      new SheepfsError("timed_out", `the ${wish.what} was not usable within ${seconds} s`),
+    );
   }, wish.readyTimeoutMs);
   const interrupted = (signal: NodeJS.Signals): void => {
-    cut.resolve(new SheepfsError("cancelled", `${signal}: not mounted`));
+    cut.resolve(
+      new SheepfsError(
+        "cancelled",
+        `${signal}: ${wish.what === "mount" ? "not mounted" : "not served"}`,
+      ),
+    );
   };
   process.on("SIGINT", interrupted);
   process.on("SIGTERM", interrupted);
   try {
     const said = await Promise.race([readAll(child.stdio[readyFd]), cut.promise]);
-    if (said === readyWord) return child.unref();
+    if (typeof said === "string" && said.startsWith(readyWord)) {
+      child.unref();
+      return { pid: child.pid, said: said.slice(readyWord.length) };
+    }
     await endChild(child, wish.mountpoint);
     throw said instanceof SheepfsError ? said : reasonOf(said);
   } finally {
@@ -75,7 +94,7 @@ function isErrorCode(word: string): word is ErrorCode {
 }
 
 /** Ends a daemon that is of no use; one that does not end in order is killed and cleaned up after. */
-async function endChild(child: Bun.Subprocess, mountpoint: string): Promise<void> {
+async function endChild(child: Bun.Subprocess, mountpoint: string | null): Promise<void> {
   child.kill("SIGTERM");
   const late = Promise.withResolvers<"late">();
   const timer = setTimeout(() => late.resolve("late"), limits.daemonEndMs);
@@ -84,7 +103,8 @@ async function endChild(child: Bun.Subprocess, mountpoint: string): Promise<void
   if (first !== "late") return;
   child.kill("SIGKILL");
   await child.exited;
-  if (isDead(mountpoint)) await (await import("../fuse/unmount.ts")).unmount(mountpoint);
+  if (mountpoint !== null && isDead(mountpoint))
+    await (await import("../fuse/unmount.ts")).unmount(mountpoint);
 }
 
 /** Whether a mount is left here whose daemon is gone. */
@@ -98,10 +118,12 @@ function isDead(mountpoint: string): boolean {
 }
 
 /**
- * Runs `serve` as the daemon that somebody waits for: its `ready` lets that command return, and a
- * failure before it becomes that command's failure.
+ * Runs `serve` as the daemon that somebody waits for: its `ready` lets that command return, with
+ * what it is told, and a failure before it becomes that command's failure.
  */
-export async function beDaemon(serve: (ready: () => void) => Promise<void>): Promise<void> {
+export async function beDaemon(
+  serve: (ready: (said: string) => void) => Promise<void>,
+): Promise<void> {
   delete process.env[mark];
   // A working directory would keep its file system busy, or be the mountpoint's own parent.
   process.chdir("/");
@@ -112,12 +134,12 @@ export async function beDaemon(serve: (ready: () => void) => Promise<void>): Pro
     try {
       writeSync(readyFd, text);
     } catch {
-      // Whoever waited was killed; the mount is usable all the same.
+      // Whoever waited was killed; it is usable all the same.
     }
     closeSync(readyFd);
   };
   try {
-    await serve(() => say(readyWord));
+    await serve((said) => say(`${readyWord}${said}`));
   } catch (thrown) {
     const error = asSheepfsError(thrown);
     say(`${error.code} ${error.message}`);

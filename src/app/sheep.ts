@@ -1,7 +1,7 @@
 import type { Address } from "../base/address.ts";
 import type { Logger } from "../base/log.ts";
 import { startSheep } from "../sheep/server.ts";
-import { nextSignal } from "./signals.ts";
+import { endingSignals, nextSignal } from "./signals.ts";
 
 export interface SheepWish {
   readonly dir: string;
@@ -16,7 +16,7 @@ export async function runSheep(
   log: Logger,
   listening: (address: Address) => Promise<void>,
 ): Promise<void> {
-  const signal = nextSignal();
+  const signal = nextSignal(endingSignals);
   const sheep = await startSheep({ ...wish, log });
   try {
     await listening(sheep.address);

@@ -7,7 +7,7 @@ import { asSheepfsError, errorTable, SheepfsError } from "../../../src/base/erro
 
 const [how, folder = "", timeoutMs] = process.argv.slice(2);
 
-async function serve(ready: () => void): Promise<void> {
+async function serve(ready: (said: string) => void): Promise<void> {
   writeFileSync(join(folder, "pid"), String(process.pid));
   const facts = {
     cwd: process.cwd(),
@@ -19,7 +19,7 @@ async function serve(ready: () => void): Promise<void> {
   if (how === "bug") throw new Error("no such thing");
   if (how === "die") process.exit(7);
   if (how === "deaf") process.on("SIGTERM", () => {});
-  if (how === "ready") ready();
+  if (how === "ready") ready("at /x");
   while (!existsSync(join(folder, "end"))) await Bun.sleep(5);
 }
 
@@ -32,12 +32,13 @@ try {
   if (isDaemon()) {
     await beDaemon(serve);
   } else {
-    await startDaemon({
+    const { said } = await startDaemon({
       argv: process.argv.slice(2),
+      what: "mount",
       mountpoint: folder,
       readyTimeoutMs: Number(timeoutMs),
     });
-    console.log("usable");
+    console.log(`usable ${said}`);
   }
   process.exit(0);
 } catch (thrown) {

@@ -26,7 +26,7 @@ test("the command returns when the daemon is ready, and the daemon goes on alone
   using folder = new TemporaryFolder();
   await using child = command("ready", folder.path);
   const exitCode = await child.exit();
-  expect(child.stdout).toBe("usable\n");
+  expect(child.stdout).toBe("usable at /x\n");
   expect(exitCode).toBe(0);
   const pid = daemonPid(folder.path);
   expect(isRunning(pid)).toBe(true);

@@ -1,0 +1,54 @@
+import { asSheepfsError, type SheepfsError } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
+import type { Logger } from "../base/log.ts";
+import { deadlineScope, type Scope } from "../base/scope.ts";
+import { realClock } from "../sys/clock.ts";
+import type { Frontend } from "../tree/node.ts";
+import type { Core } from "./core.ts";
+
+export interface Serving {
+  readonly core: Core;
+  /** Started in this order, stopped in the reverse one. */
+  readonly frontends: readonly Frontend[];
+  /** Why it is over: a signal, a failure, or null when a frontend came to its end in order. */
+  readonly over: Promise<NodeJS.Signals | SheepfsError | null>;
+  readonly log: Logger;
+  /** Called when every frontend is usable. */
+  readonly ready: () => void;
+}
+
+/**
+ * Serves the tree until it is over, and closes the core.
+ * @throws whatever kept a frontend from being usable, or ended it; nothing stays started
+ */
+export async function serveFrontends(serving: Serving): Promise<void> {
+  const { core, frontends, over, log, ready } = serving;
+  const started: Frontend[] = [];
+  let failure: SheepfsError | null = null;
+  // Every step is tried, whatever the one before it did; the first failure is the outcome.
+  const attempt = async (step: () => Promise<void>): Promise<void> => {
+    try {
+      await step();
+    } catch (thrown) {
+      if (failure === null) failure = asSheepfsError(thrown);
+      else log.error("and then", asSheepfsError(thrown));
+    }
+  };
+  await attempt(async () => {
+    for (const frontend of frontends) {
+      started.unshift(frontend);
+      await frontend.start(core.tree, operationScope());
+    }
+    ready();
+    const why = await over;
+    if (typeof why === "string") log.info(`${why}: flushing and ending`);
+    else if (why !== null) throw why;
+  });
+  for (const frontend of started) await attempt(() => frontend.stop(operationScope()));
+  await attempt(() => core.close(operationScope()));
+  if (failure !== null) throw failure;
+}
+
+export function operationScope(): Scope {
+  return deadlineScope(realClock, limits.operationTimeoutMs);
+}

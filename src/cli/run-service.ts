@@ -1,0 +1,84 @@
+import { statSync } from "node:fs";
+import { dirname } from "node:path";
+import { SheepfsError } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
+import type { Logger } from "../base/log.ts";
+import type { LogSettings } from "./log-settings.ts";
+
+/** Something that runs until it is told to end: in front, or as a daemon. */
+export interface Service {
+  readonly what: "mount" | "server";
+  /** Absolute; null when nothing is mounted. */
+  readonly mountpoint: string | null;
+  readonly foreground: boolean;
+  readonly log: LogSettings;
+  /** @param ready called when it is usable, with what there is to tell */
+  serve(log: Logger, ready: (said: string) => void): Promise<void>;
+  /** Tells the user what `serve` said. */
+  announce(said: string): Promise<void>;
+}
+
+/**
+ * Runs it. In front it returns when it is over; else as soon as the daemon is usable.
+ * @throws whatever keeps it from being usable; nothing of it is left then
+ */
+export async function runService(service: Service): Promise<void> {
+  refuseLogInside(service);
+  if (service.foreground) {
+    await serveLogged(service, (said) => {
+      service.announce(said).catch((thrown: unknown) => {
+        process.stderr.write(`sheepfs: stdout: ${String(thrown)}\n`);
+      });
+    });
+    return;
+  }
+  const { beDaemon, isDaemon, startDaemon } = await import("../app/daemon.ts");
+  if (isDaemon()) return await beDaemon((ready) => serveLogged(service, ready));
+  const { said } = await startDaemon({
+    argv: process.argv.slice(2),
+    what: service.what,
+    mountpoint: service.mountpoint,
+    readyTimeoutMs: limits.daemonReadyMs,
+  });
+  await service.announce(said);
+}
+
+async function serveLogged(service: Service, ready: (said: string) => void): Promise<void> {
+  const log = await openLog(service);
+  let usable = false;
+  try {
+    await service.serve(log, (said) => {
+      usable = true;
+      ready(said);
+    });
+  } catch (error) {
+    // A daemon has nobody left to tell.
+    if (usable && !service.foreground) log.error(`the ${service.what} ended`, error);
+    throw error;
+  }
+}
+
+async function openLog({ log: { level, file }, foreground }: Service): Promise<Logger> {
+  // Only who serves needs it: the command that waits for a daemon starts faster without.
+  const { fileSink, openLogger, stderrSink } = await import("./logger.ts");
+  if (file !== null) return openLogger(level, fileSink(file));
+  if (foreground) return openLogger(level, stderrSink);
+  const { daemonLog } = await import("../app/daemon.ts");
+  return openLogger(level, await daemonLog());
+}
+
+/** A log in the mount would wait for itself. */
+function refuseLogInside({ log, mountpoint }: Service): void {
+  if (log.file === null || mountpoint === null) return;
+  const device = (path: string): string | null => {
+    const found = statSync(path, { throwIfNoEntry: false });
+    return found === undefined ? null : `${found.dev}:${found.ino}`;
+  };
+  const forbidden = device(mountpoint);
+  for (let folder = dirname(log.file); ; folder = dirname(folder)) {
+    if (forbidden !== null && device(folder) === forbidden) {
+      throw new SheepfsError("invalid", `log file '${log.file}' lies under the mountpoint itself`);
+    }
+    if (folder === dirname(folder)) return;
+  }
+}
