@@ -172,6 +172,64 @@ export const limits = {
   sheepClientBytesMax: 8 * MiB,
   /** Requests of one client under way in the embedded sheep before it is read no further. */
   sheepClientRequestsMax: 1_024,
+  /** HTTP connections at once; one more is refused with 503. */
+  httpConnectionsMax: 4_096,
+  /** Request line and header fields together. */
+  httpHeadBytesMax: 16 * KiB,
+  httpTargetBytesMax: 8 * KiB,
+  /** Header fields of one request. */
+  httpFieldsMax: 100,
+  /** Read at once from a connection whose body nobody asks for; what waits there is no more. */
+  httpReadBytes: 16 * KiB,
+  /** One line between chunks: a size with its extensions. */
+  httpChunkLineBytesMax: 4 * KiB,
+  /** Fields behind the last chunk, which nobody looks at. */
+  httpTrailerBytesMax: 8 * KiB,
+  /** From the first byte of a request, or from connecting, to the end of its header. */
+  httpHeadTimeoutMs: 20_000,
+  /** Between two requests of one connection. */
+  httpIdleTimeoutMs: 120_000,
+  /** A body of which nothing comes for so long. */
+  httpBodySilenceMs: 60_000,
+  /** A reader may be slow; one that takes nothing at all for so long is gone. */
+  httpStallMs: 60_000,
+  /** How long a connection that we end is read on, so that the last answer is not lost. */
+  httpLingerMs: 2_000,
+  /** The unread rest of a body that is read and thrown away to keep the connection. */
+  httpDrainBytesMax: 64 * KiB,
+  /** How often connections are looked at for silence; every HTTP timeout is as exact as this. */
+  httpSweepMs: 500,
+  /** One read of a body that is streamed; a reply of this size is lent and not copied. */
+  davReadBytes: 128 * KiB,
+  /** All bytes read and not yet sent to clients, whoever they are. */
+  davReadBytesMax: 32 * MiB,
+  /** Reads under way or waiting for their turn in one answer. */
+  davReadsAheadMax: 4,
+  /** Ranges in one request; more are answered with the whole file, as RFC 9110 allows. */
+  davRangesMax: 16,
+  /** One write of a body. */
+  davWriteBytes: MiB,
+  /** All bytes of bodies that are being written. */
+  davWriteBytesMax: 32 * MiB,
+  /** Users of one htpasswd file. */
+  usersMax: 4_096,
+  /** Logins that were found right and need not be hashed again. */
+  loginsCachedMax: 256,
+  /** Peers whose failed logins are remembered; the one that failed longest ago is forgotten first. */
+  loginPeersMax: 4_096,
+  /** Logins of one peer that wait for their turn; one more is refused with 429. */
+  loginWaitsMax: 8,
+  /** A peer's next try after its first failure, doubled with each further one: first, longest. */
+  loginDelayFirstMs: 250,
+  loginDelayLongestMs: 8_000,
+  /** A peer that has not failed for so long begins anew. */
+  loginForgetMs: 300_000,
+  /** Passwords that are hashed at once, each a core's work for tens of milliseconds. */
+  loginHashesMax: 2,
+  /** Logins that wait to be hashed, whoever they are; one more is refused with 503. */
+  loginHashesQueuedMax: 256,
+  /** Lines of the access log that wait for the disk; more are counted and lost. */
+  accessLogBytesMax: MiB,
 } as const;
 
 assert(
@@ -190,3 +248,9 @@ assert(limits.dedicatedBufferBytes >= 256 * 48, "the headers of all slots fit a 
 assert(limits.pieceBytesMax <= limits.messageBytesMax, "a message is at least one piece");
 assert(limits.operationTimeoutMs >= limits.requestTimeoutMs, "an operation outlives one request");
 assert(limits.unmountFlushMs > limits.operationTimeoutMs, "an unmount hears why a flush failed");
+assert(limits.httpTargetBytesMax < limits.httpHeadBytesMax, "a target fits in a header");
+assert(limits.davReadBytes <= limits.lendBytesMax, "a streamed read can be lent");
+assert(
+  limits.davReadBytesMax >= limits.davReadBytes * limits.davReadsAheadMax,
+  "one answer has all the reads it may have",
+);

@@ -68,7 +68,9 @@ function readLong(
     return 0;
   }
   const value = inline ?? next;
-  if (value === undefined || value === "" || (inline === null && value.startsWith("-"))) {
+  // A dash alone is a value: stdin or stdout.
+  const isOption = inline === null && value !== "-" && value?.startsWith("-") === true;
+  if (value === undefined || value === "" || isOption) {
     throw missingValue(written, definition, `${written}=`);
   }
   options.push({ written, name, value });

@@ -1,0 +1,44 @@
+import type { MaybePromise } from "../base/maybe-promise.ts";
+import type { HttpHandler, HttpRequest, HttpResponse } from "../http/exchange.ts";
+import type { AccessLog } from "./access-log.ts";
+import type { Admission, Authenticator } from "./auth.ts";
+import { corsHeaders, type OriginRules, preflight, strangerRefusal } from "./origin.ts";
+
+export interface DoorOptions {
+  readonly rules: OriginRules;
+  /** Null when nobody is asked who he is. */
+  readonly auth: Authenticator | null;
+  readonly log: AccessLog | null;
+}
+
+const anybody: Admission = { user: null, refused: null };
+
+/** Everything that a request passes before a method sees it, and what its answer gets on the way. */
+export function behindDoor(inner: HttpHandler, { rules, auth, log }: DoorOptions): HttpHandler {
+  const finish = (
+    request: HttpRequest,
+    user: string | null,
+    response: HttpResponse,
+  ): HttpResponse => {
+    const cors = corsHeaders(request, rules);
+    const headers = cors.length === 0 ? response.headers : [...response.headers, ...cors];
+    const whole = cors.length === 0 ? response : { ...response, headers };
+    return log === null ? whole : log.note(request, user, whole);
+  };
+  const enter = (request: HttpRequest, { user, refused }: Admission): MaybePromise<HttpResponse> => {
+    if (refused !== null) return finish(request, user, refused);
+    const response = inner(request);
+    return response instanceof Promise
+      ? response.then((one) => finish(request, user, one))
+      : finish(request, user, response);
+  };
+  return (request) => {
+    // Before the login: a browser asks without one.
+    const early = strangerRefusal(request, rules) ?? preflight(request, rules);
+    if (early !== null) return finish(request, null, early);
+    const admission = auth === null ? anybody : auth.admit(request);
+    return admission instanceof Promise
+      ? admission.then((one) => enter(request, one))
+      : enter(request, admission);
+  };
+}
