@@ -1,5 +1,5 @@
-import type { Scope } from "../base/scope.ts";
 import type { MaybePromise } from "../base/maybe-promise.ts";
+import type { Scope } from "../base/scope.ts";
 import type { BodyWriter } from "./body-writer.ts";
 
 /** Header fields of a request. Names are asked for in lower case. */
@@ -19,6 +19,13 @@ export interface RequestBody {
    * timed_out when the client stays silent
    */
   next(): MaybePromise<Uint8Array | null>;
+  /**
+   * Puts what has arrived into `into[at, at+length)`: bytes taken, 0 none now, -1 at the end.
+   * @throws the same
+   */
+  take(into: Uint8Array, at: number, length: number): number;
+  /** Resolves when `take` has something to tell again. @throws the same */
+  more(): Promise<void>;
 }
 
 /** One request as the server has read it: syntax is checked, meaning is not. */
@@ -42,8 +49,15 @@ export type ResponseHeaders = ReadonlyArray<readonly [name: string, value: strin
 export interface StreamedBody {
   /** Bytes that will follow exactly. */
   readonly lengthBytes: number;
-  /** Sends it; a failure closes the connection, so that a short body is never taken for a whole. */
+  /**
+   * Sends it; a failure closes the connection, so that a short body is never taken for a whole. What
+   * returns no Promise may go on by callbacks until all bytes were taken or `writer.fail` is called.
+   */
   send(writer: BodyWriter, scope: Scope): MaybePromise<void>;
+  /** Called once after an `offer` that did not take everything. */
+  writable?(): void;
+  /** What to answer in its place when it fails before its first byte; else the connection ends. */
+  instead?(thrown: unknown): HttpResponse;
   /** Called once when it was sent, failed, or was not wanted (HEAD, a client that is gone). */
   release(): void;
 }

@@ -7,8 +7,9 @@ const stream = 1;
 const nonBlocking = 0o4000;
 const closeOnExec = 0o2000000;
 
-const level = { socket: 1, tcp: 6 } as const;
-const socketOption = { error: 4, keepAlive: 9, linger: 13 } as const;
+const level = { socket: 1, tcp: 6, v6: 41 } as const;
+const socketOption = { reuseAddress: 2, error: 4, keepAlive: 9, linger: 13 } as const;
+const v6Only = 26;
 const tcpOption = { noDelay: 1, keepIdle: 4, keepInterval: 5, keepCount: 6 } as const;
 
 /** A peer that vanished without a word is noticed after 5 + 3 seconds on an idle connection. */
@@ -82,6 +83,78 @@ function socketAddress(text: string, port: number): Uint8Array {
 /** The interface that a link-local address is meant on, by number or by name. */
 function zoneIndex(zone: string): number {
   return /^[0-9]{1,9}$/.test(zone) ? Number(zone) : libc.if_nametoindex(ptr(cString(zone)));
+}
+
+const backlog = 1024;
+
+/**
+ * Listens on an address; `::` takes IPv4 as well.
+ * @returns a non-blocking socket, or the negative errno
+ */
+export function listenSocket(ip: string, port: number): number {
+  const fd = tcpSocket(ip);
+  if (fd < 0) return fd;
+  setOption(fd, level.socket, socketOption.reuseAddress, 1);
+  if (isIPv6(ip)) setOption(fd, level.v6, v6Only, ip === "::" ? 0 : 1);
+  const address = socketAddress(ip, port);
+  let done = result(libc.bind(fd, ptr(address), address.length));
+  if (done >= 0) done = result(libc.listen(fd, backlog));
+  if (done >= 0) return fd;
+  libc.close(fd);
+  return done;
+}
+
+/** Room for a sockaddr_in6 and the length that goes with it. */
+const nameBytes = stableBytes(40);
+const nameView = new DataView(nameBytes.buffer);
+const nameLengthAt = 32;
+const nameTextBytes = 64;
+const nameText = stableBytes(nameTextBytes);
+
+/** @returns the port that a listening socket has got */
+export function boundPort(fd: number): number {
+  nameView.setUint32(nameLengthAt, nameLengthAt, true);
+  const at = ptr(nameBytes);
+  libc.getsockname(fd, at, (at + nameLengthAt) as Pointer);
+  return nameView.getUint16(2);
+}
+
+/**
+ * Takes one waiting connection, non-blocking.
+ * @returns its socket, or the negative errno; `acceptedPeer` tells whose it is
+ */
+export function acceptSocket(fd: number): number {
+  nameView.setUint32(nameLengthAt, nameLengthAt, true);
+  const at = ptr(nameBytes);
+  return result(libc.accept4(fd, at, (at + nameLengthAt) as Pointer, nonBlocking | closeOnExec));
+}
+
+/** The address of the connection that was accepted last; of an IPv4 one in IPv4's own form. */
+export function acceptedPeer(): string {
+  const of = nameView.getUint16(0, true);
+  const at = (ptr(nameBytes) + (of === family.v6 ? 8 : 4)) as Pointer;
+  if (libc.inet_ntop(of, at, ptr(nameText), nameTextBytes) === null) return "unknown";
+  const text = new TextDecoder().decode(nameText.subarray(0, nameText.indexOf(0)));
+  return text.startsWith("::ffff:") && text.includes(".") ? text.slice(7) : text;
+}
+
+/** What a server's connection wants: small answers leave at once, a peer that is gone is noticed. */
+export function tuneAccepted(fd: number): void {
+  setOption(fd, level.tcp, tcpOption.noDelay, 1);
+  setOption(fd, level.socket, socketOption.keepAlive, 1);
+  setOption(fd, level.tcp, tcpOption.keepIdle, acceptedKeepAlive.idleSeconds);
+  setOption(fd, level.tcp, tcpOption.keepInterval, acceptedKeepAlive.intervalSeconds);
+  setOption(fd, level.tcp, tcpOption.keepCount, acceptedKeepAlive.probes);
+}
+
+/** A client far away is given more time than a sheep beside us. */
+const acceptedKeepAlive = { idleSeconds: 60, intervalSeconds: 10, probes: 6 } as const;
+
+const shutWrite = 1;
+
+/** Ends our direction: what was taken still reaches the peer. */
+export function endSocket(fd: number): void {
+  libc.shutdown(fd, shutWrite);
 }
 
 /** Two connected local sockets, as a parent and a child use them. @returns null on failure */
