@@ -31,7 +31,8 @@ export class AccessLogFile implements AsyncDisposable {
   /** Never waits. */
   add(line: string): void {
     if (this.#queuedBytes + line.length > limits.accessLogBytesMax) {
-      if (this.#lost === 0) this.#log.warn("the access log is slower than its lines; some are lost");
+      if (this.#lost === 0)
+        this.#log.warn("the access log is slower than its lines; some are lost");
       this.#lost += 1;
       return;
     }

@@ -57,8 +57,7 @@ export class Doorkeeper implements AsyncDisposable {
     const passwords = new Passwords();
     const opened = openLogin(wish, passwords);
     const path = wish.accessLog;
-    const book =
-      path === null ? null : await AccessLogFile.open(path === "-" ? null : path, log);
+    const book = path === null ? null : await AccessLogFile.open(path === "-" ? null : path, log);
     return new Doorkeeper(wish, opened, passwords, book, log);
   }
 

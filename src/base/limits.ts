@@ -228,6 +228,15 @@ export const limits = {
   loginHashesMax: 2,
   /** Logins that wait to be hashed, whoever they are; one more is refused with 503. */
   loginHashesQueuedMax: 256,
+  /** Entries of a directory on one page of it. */
+  pageEntriesMax: 500,
+  /** Entries that are looked at at once for a page. */
+  pageLooksMax: 16,
+  /** Texts that are shown on the page of their directory, and how much of each. */
+  pageTextsMax: 8,
+  pageTextBytesMax: 16 * KiB,
+  /** How long a page waits for what the cluster has to say; then it is shown without. */
+  pagePatienceMs: 3_000,
   /** Lines of the access log that wait for the disk; more are counted and lost. */
   accessLogBytesMax: MiB,
 } as const;

@@ -18,51 +18,64 @@ export class AccessLog {
   /** @returns the response, with a body that is counted when it is streamed */
   note(request: HttpRequest, user: string | null, response: HttpResponse): HttpResponse {
     const atMs = this.#clock.wallMs();
-    const write = (bytes: number): void => {
-      const { peer, method, target } = request;
-      this.#sink(accessLine({ peer, user, atMs, method, target, status: response.status, bytes }));
+    const { peer, method, target } = request;
+    const write = (status: number, bytes: number): void => {
+      this.#sink(accessLine({ peer, user, atMs, method, target, status, bytes }));
     };
-    const { body } = response;
-    if (body === null || request.method === "HEAD") {
-      // A body that is not wanted is released without being sent.
-      write(0);
-      return response;
+    const { body, status } = response;
+    if (isStreamed(body) && method !== "HEAD") {
+      return { ...response, body: counted(body, status, write) };
     }
-    if (typeof body === "string") {
-      write(new TextEncoder().encode(body).length);
-      return response;
-    }
-    if (body instanceof Uint8Array) {
-      write(body.length);
-      return response;
-    }
-    return { ...response, body: counted(body, write) };
+    write(status, method === "HEAD" ? 0 : plainBytes(body));
+    return response;
   }
 }
 
-function counted(body: StreamedBody, done: (bytes: number) => void): StreamedBody {
+type Write = (status: number, bytes: number) => void;
+
+/** The same body, which says at its end how much of it was sent. */
+function counted(body: StreamedBody, status: number, write: Write): StreamedBody {
   let bytes = 0;
+  let instead: HttpResponse | null = null;
+  const counting = (writer: BodyWriter): BodyWriter => ({
+    offer: (from, at, length) => {
+      const taken = writer.offer(from, at, length);
+      bytes += taken;
+      return taken;
+    },
+    write: (from, at, length) => {
+      bytes += length;
+      return writer.write(from, at, length);
+    },
+    fail: (why) => writer.fail(why),
+  });
+  const replaced = (thrown: unknown): HttpResponse => {
+    const response = body.instead?.(thrown);
+    if (response === undefined) throw thrown;
+    instead = response;
+    return response;
+  };
   return {
     lengthBytes: body.lengthBytes,
-    send: (writer, scope) => {
-      const counting: BodyWriter = {
-        offer: (from, at, length) => {
-          const taken = writer.offer(from, at, length);
-          bytes += taken;
-          return taken;
-        },
-        write: (from, at, length) => {
-          bytes += length;
-          return writer.write(from, at, length);
-        },
-      };
-      return body.send(counting, scope);
-    },
+    send: (writer, scope) => body.send(counting(writer), scope),
+    writable: () => body.writable?.(),
+    ...(body.instead === undefined ? {} : { instead: (thrown: unknown) => replaced(thrown) }),
     release: () => {
       body.release();
-      done(bytes);
+      if (instead === null) write(status, bytes);
+      else write(instead.status, plainBytes(instead.body));
     },
   };
+}
+
+function isStreamed(body: HttpResponse["body"]): body is StreamedBody {
+  return body !== null && typeof body !== "string" && !(body instanceof Uint8Array);
+}
+
+function plainBytes(body: HttpResponse["body"]): number {
+  if (body === null) return 0;
+  if (typeof body === "string") return encoder.encode(body).length;
+  return body instanceof Uint8Array ? body.length : body.lengthBytes;
 }
 
 export interface AccessFacts {
@@ -77,6 +90,7 @@ export interface AccessFacts {
   readonly bytes: number;
 }
 
+const encoder = new TextEncoder();
 const months = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
 
 /** `peer - user [10/Oct/2026:13:55:36 +0000] "GET /x HTTP/1.1" 200 2326`, and its end. */
@@ -90,8 +104,6 @@ export function accessLine(facts: AccessFacts): string {
   const line = `${escaped(method)} ${escaped(target)} HTTP/1.1`;
   return `${peer} - ${who} [${day}:${time} +0000] "${line}" ${status} ${bytes === 0 ? "-" : bytes}\n`;
 }
-
-const encoder = new TextEncoder();
 
 /** What could end the line or its quotes, or drive a terminal, is written as `\xNN`. */
 function escaped(text: string): string {

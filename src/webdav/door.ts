@@ -25,7 +25,10 @@ export function behindDoor(inner: HttpHandler, { rules, auth, log }: DoorOptions
     const whole = cors.length === 0 ? response : { ...response, headers };
     return log === null ? whole : log.note(request, user, whole);
   };
-  const enter = (request: HttpRequest, { user, refused }: Admission): MaybePromise<HttpResponse> => {
+  const enter = (
+    request: HttpRequest,
+    { user, refused }: Admission,
+  ): MaybePromise<HttpResponse> => {
     if (refused !== null) return finish(request, user, refused);
     const response = inner(request);
     return response instanceof Promise

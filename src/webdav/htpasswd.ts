@@ -23,7 +23,11 @@ export function parseHtpasswd(text: string, name: string): Users {
     if (colon < 1) throw new SheepfsError("invalid", `${where}: write USER:HASH`);
     const user = line.slice(0, colon);
     // Tools add fields behind the hash.
-    const hash = line.slice(colon + 1).split(":")[0]?.trim() ?? "";
+    const hash =
+      line
+        .slice(colon + 1)
+        .split(":")[0]
+        ?.trim() ?? "";
     if (!known.some((form) => form.test(hash))) {
       throw new SheepfsError(
         "invalid",

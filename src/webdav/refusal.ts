@@ -1,11 +1,7 @@
 import type { HttpResponse, ResponseHeaders } from "../http/exchange.ts";
 
 /** An answer in words, for what is refused before the tree is asked. */
-export function refusal(
-  status: number,
-  text: string,
-  headers: ResponseHeaders = [],
-): HttpResponse {
+export function refusal(status: number, text: string, headers: ResponseHeaders = []): HttpResponse {
   return {
     status,
     headers: [
