@@ -239,6 +239,32 @@ export const limits = {
   pagePatienceMs: 3_000,
   /** Lines of the access log that wait for the disk; more are counted and lost. */
   accessLogBytesMax: MiB,
+  /** Locks of the WebDAV server at once. */
+  davLocksMax: 1_024,
+  /** What a client says about itself when it locks. */
+  davLockOwnerBytesMax: 4 * KiB,
+  /** How long a lock holds: what a client may ask for at least and most, and when it says nothing. */
+  davLockSecondsMin: 5,
+  davLockSecondsMax: 3_600,
+  davLockSecondsDefault: 600,
+  /** Conditions in one If header field. */
+  davConditionsMax: 256,
+  /** Body of PROPFIND, PROPPATCH or LOCK, and how long it may take to come. */
+  davXmlBytesMax: 128 * KiB,
+  davXmlTimeoutMs: 30_000,
+  /** Elements in such a body, and how deep in each other. */
+  davXmlElementsMax: 4_096,
+  davXmlDepthMax: 32,
+  /** One answer about many nodes; 1,024 volumes with all properties are about 1 MiB. */
+  davAnswerBytesMax: 32 * MiB,
+  /** Nodes of a directory that are asked for their attributes at once. */
+  davAttrsInflightMax: 32,
+  /** Memory for properties that clients have noted about nodes. */
+  davPropertiesBytesMax: 8 * MiB,
+  /** The scratch collection: files and directories, bytes in all of them, directories in each other. */
+  scratchNodesMax: 4_096,
+  scratchBytesMax: 64 * MiB,
+  scratchDepthMax: 32,
 } as const;
 
 assert(

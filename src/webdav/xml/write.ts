@@ -1,0 +1,80 @@
+import { davNamespace, type XmlElement, type XmlName } from "./element.ts";
+
+const escapes: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  // White space that a parser would make a space of in an attribute, or a newline of anywhere.
+  "\t": "&#9;",
+  "\n": "&#10;",
+  "\r": "&#13;",
+};
+
+/** Characters that no XML document can have, however written (XML 1.0 §2.2). */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are meant
+const impossible = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]|\p{Surrogate}/gu;
+
+/** Text as the content of an element. */
+export function escapeText(text: string): string {
+  return text
+    .replace(impossible, "\ufffd")
+    .replace(/[&<>\r]/g, (character) => escapes[character] ?? character);
+}
+
+function escapeAttribute(text: string): string {
+  return text
+    .replace(impossible, "\ufffd")
+    .replace(/[&<>"\t\n\r]/g, (character) => escapes[character] ?? character);
+}
+
+/** Prefixes that are declared where an element is written. */
+type Scope = Readonly<Record<string, string>>;
+
+const xmlNamespace = "http://www.w3.org/XML/1998/namespace";
+/** What every document of ours declares at its root. */
+const rootScope: Scope = { D: davNamespace, xml: xmlNamespace };
+
+/** An element of a client as it goes back to one, inside a document of ours. */
+export function writeElement(element: XmlElement): string {
+  return write(element, { ...rootScope, "": "" });
+}
+
+function write(element: XmlElement, outer: Scope): string {
+  const scope: Record<string, string> = { ...outer };
+  let declared = "";
+  const bind = (prefix: string, namespace: string): void => {
+    if ((scope[prefix] ?? null) === namespace) return;
+    scope[prefix] = namespace;
+    declared += ` xmlns${prefix === "" ? "" : `:${prefix}`}="${escapeAttribute(namespace)}"`;
+  };
+  bind(element.prefix, element.namespace);
+  let attributes = "";
+  for (const { prefix, local, namespace, value } of element.attributes) {
+    if (prefix !== "") bind(prefix, namespace);
+    attributes += ` ${prefix === "" ? local : `${prefix}:${local}`}="${escapeAttribute(value)}"`;
+  }
+  const name = element.prefix === "" ? element.local : `${element.prefix}:${element.local}`;
+  const content = element.children
+    .map((child) => (typeof child === "string" ? escapeText(child) : write(child, scope)))
+    .join("");
+  const start = `<${name}${declared}${attributes}`;
+  return content === "" ? `${start}/>` : `${start}>${content}</${name}>`;
+}
+
+/** An empty element, or one around `content`, which is XML already. */
+export function writeNamed({ namespace, local }: XmlName, content: string): string {
+  const [name, declared] =
+    namespace === davNamespace
+      ? [`D:${local}`, ""]
+      : namespace === ""
+        ? // The documents have no default namespace, so this is none.
+          [local, ""]
+        : [`x:${local}`, ` xmlns:x="${escapeAttribute(namespace)}"`];
+  return content === "" ? `<${name}${declared}/>` : `<${name}${declared}>${content}</${name}>`;
+}
+
+/** A whole document around the content of its root. */
+export function writeDocument(root: string, content: string): string {
+  return `<?xml version="1.0" encoding="utf-8"?>\n<D:${root} xmlns:D="DAV:">${content}</D:${root}>\n`;
+}
