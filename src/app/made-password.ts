@@ -29,7 +29,7 @@ export const madeUser = "sheepfs";
 export function madePasswordFile(env: Readonly<Record<string, string | undefined>>): string {
   const config = env["XDG_CONFIG_HOME"];
   const folder =
-    config !== undefined && config.startsWith("/")
+    config?.startsWith("/") === true
       ? join(config, "sheepfs")
       : process.getuid?.() === 0
         ? "/etc/sheepfs"

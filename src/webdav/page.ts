@@ -6,7 +6,11 @@ import type { DirEntry, DirNode, FileNode } from "../tree/node.ts";
 import { impatient } from "../tree/waiting.ts";
 import { type PageModel, type PageRow, type PageText, pageHtml } from "./page-html.ts";
 import { pageStyleHash } from "./page-style.ts";
+import { hrefOf } from "./paths.ts";
 import type { DavRequest, Site } from "./site.ts";
+
+type PageRequest = Pick<DavRequest, "path" | "slash" | "query" | "origin" | "scope">;
+type PageSite = Pick<Site, "tree" | "clock" | "log" | "readOnly" | "basePath">;
 
 const policy = [
   "default-src 'none'",
@@ -22,8 +26,8 @@ const policy = [
  * directory that was asked for without its slash is answered with where it is.
  */
 export async function directoryPage(
-  request: DavRequest,
-  site: Site,
+  request: PageRequest,
+  site: PageSite,
   node: DirNode,
 ): Promise<HttpResponse> {
   if (!request.slash) return moved(request, site);
@@ -41,8 +45,8 @@ export async function directoryPage(
   };
 }
 
-function moved({ path, query }: DavRequest, site: Site): HttpResponse {
-  const to = hrefOf(site, path, true);
+function moved({ path, query }: PageRequest, site: PageSite): HttpResponse {
+  const to = hrefOf(site.basePath, path, "dir");
   return {
     status: 301,
     headers: [
@@ -53,7 +57,7 @@ function moved({ path, query }: DavRequest, site: Site): HttpResponse {
   };
 }
 
-async function pageModel(request: DavRequest, site: Site, node: DirNode): Promise<PageModel> {
+async function pageModel(request: PageRequest, site: PageSite, node: DirNode): Promise<PageModel> {
   const { path, query, origin } = request;
   const scope = impatient(request.scope, site.clock, limits.pagePatienceMs);
   const entries: DirEntry[] = [];
@@ -71,7 +75,7 @@ async function pageModel(request: DavRequest, site: Site, node: DirNode): Promis
   return {
     path,
     crumbs: [[], ...path.map((_, at) => path.slice(0, at + 1))].map((names) =>
-      hrefOf(site, names, true),
+      hrefOf(site.basePath, names, "dir"),
     ),
     summary: path.length === 0 ? await site.tree.summary(scope) : [],
     rows: looked.map(({ row }) => row),
@@ -101,14 +105,14 @@ interface Looked {
 
 /** What cannot be found out in time is left open: a page of a cluster in trouble is still a page. */
 async function look(
-  site: Site,
+  site: PageSite,
   path: readonly string[],
   dir: DirNode,
   entry: DirEntry,
   scope: Scope,
 ): Promise<Looked> {
   const { name } = entry;
-  const href = hrefOf(site, [...path, name], entry.kind === "dir");
+  const href = hrefOf(site.basePath, [...path, name], entry.kind);
   const unknown = { name, href, sizeBytes: null, modifiedMs: null };
   try {
     const node = await dir.lookup(name, scope);
@@ -170,10 +174,4 @@ async function beginningOf(
   } catch (thrown) {
     return { text: asSheepfsError(thrown).message, cut: false };
   }
-}
-
-/** Where a node is, from the root of the server. */
-function hrefOf(site: Site, path: readonly string[], isDirectory: boolean): string {
-  const encoded = path.map((name) => `/${encodeURIComponent(name.toWellFormed())}`).join("");
-  return `${site.basePath}${encoded}${isDirectory ? "/" : ""}`;
 }
