@@ -36,6 +36,8 @@ const overviewText = `  sheepfs mount /mnt/sheep -s node1:7000
       attaches the VDI 'test': its bytes are the file /mnt/sheep/volume/test
   sheepfs umount /mnt/sheep
       flushes, detaches and unmounts
+  sheepfs serve --webdav :8080 -s node1:7000
+      the same tree over WebDAV, for hosts without FUSE; says how to log in
 
   Without a command, 'sheepfs [-a ADDR] [-p PORT] [-k] [-d] [-f] [-o] MOUNTPOINT' mounts as the
   original sheepfs does. 'sheepfs --version' prints version and commit.

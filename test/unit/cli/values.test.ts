@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { logSettings } from "../../../src/cli/log-settings.ts";
 import { parseCount, parseGateways, parseSize } from "../../../src/cli/parse.ts";
+import { basePath, corsOrigin, listenAddress } from "../../../src/cli/serve-request.ts";
 import { UsageError } from "../../../src/cli/usage-error.ts";
 
 const GiB = 1024 ** 3;
@@ -82,4 +83,36 @@ test("a log level that is none is refused, with those there are", () => {
   expect(logSettings(null, undefined)).toEqual({ level: "info", file: null });
   expect(logSettings(null, "")).toEqual({ level: "info", file: null });
   expect(() => logSettings(null, "loud")).toThrow("'loud' is no level; it is one of error, warn");
+});
+
+describe("where to serve", () => {
+  const rows: readonly (readonly [string, string | null, number])[] = [
+    [":8080", null, 8080],
+    ["*:8080", null, 8080],
+    ["127.0.0.1:0", "127.0.0.1", 0],
+    ["[::1]:80", "::1", 80],
+    ["nas.lan:443", "nas.lan", 443],
+  ];
+  for (const [text, host, port] of rows) {
+    test(text, () => expect(listenAddress(text)).toEqual({ host, port }));
+  }
+  for (const bad of ["8080", "", ":", ":x", "a:-1", "a:65536", "::1:80", "a b:80", "http://a:80"]) {
+    test(`'${bad}' is refused`, () => expect(() => listenAddress(bad)).toThrow(UsageError));
+  }
+
+  test("under which path", () => {
+    const good = ["/", "/sheep", "/sheep/", "/a b/ü", "/x/y"];
+    expect(good.map(basePath)).toEqual(["", "/sheep", "/sheep", "/a%20b/%C3%BC", "/x/y"]);
+    for (const bad of ["", "sheep", "/a//b", "/./b", "/a/..", "/a?b", "/a#b", "/a%20b", "/a\nb"]) {
+      expect(() => basePath(bad)).toThrow(UsageError);
+    }
+  });
+
+  test("for whose pages", () => {
+    expect(corsOrigin("https://UI.example/")).toBe("https://ui.example");
+    expect(corsOrigin("http://ui.example:3000")).toBe("http://ui.example:3000");
+    for (const bad of ["*", "null", "ui.example", "https://a/b", "ftp://a", "https://u@a"]) {
+      expect(() => corsOrigin(bad)).toThrow(UsageError);
+    }
+  });
 });
