@@ -46,6 +46,8 @@ export class DeadProperties {
         properties.set(nameKey(property.name), property);
       }
     }
+    const key = keyOf(path);
+    this.#checkRoom(sizeOf(key, properties) - sizeOf(key, this.#at(path)));
     this.#put(path, properties);
   }
 
@@ -54,12 +56,13 @@ export class DeadProperties {
    * @throws no_space
    */
   copy({ source, target, deep }: PropertyCopy): void {
+    const originals = deep ? this.#below(source) : [[source, this.#at(source)] as const];
+    const copies = originals.map(
+      ([path, properties]) => [[...target, ...path.slice(source.length)], properties] as const,
+    );
+    this.#checkRoom(copies.reduce((sum, [path, one]) => sum + sizeOf(keyOf(path), one), 0));
     this.removeBelow(target);
-    for (const [path, properties] of deep
-      ? this.#below(source)
-      : [[source, this.#at(source)] as const]) {
-      this.#put([...target, ...path.slice(source.length)], properties);
-    }
+    for (const [path, properties] of copies) this.#put(path, properties);
   }
 
   /** The same, and nothing is left about the original. */
@@ -95,13 +98,14 @@ export class DeadProperties {
       .map(([at, properties]) => [at === "" ? [] : at.split("/"), properties]);
   }
 
+  #checkRoom(moreBytes: number): void {
+    if (moreBytes <= 0 || this.#bytes + moreBytes <= limits.davPropertiesBytesMax) return;
+    throw new SheepfsError("no_space", "there is no room for more properties");
+  }
+
   #put(path: readonly string[], properties: Properties): void {
     const key = keyOf(path);
-    const bytes = this.#bytes - sizeOf(key, this.#at(path)) + sizeOf(key, properties);
-    if (bytes > limits.davPropertiesBytesMax && bytes > this.#bytes) {
-      throw new SheepfsError("no_space", "there is no room for more properties");
-    }
-    this.#bytes = bytes;
+    this.#bytes += sizeOf(key, properties) - sizeOf(key, this.#at(path));
     if (properties.size === 0) this.#byPath.delete(key);
     else this.#byPath.set(key, properties);
   }

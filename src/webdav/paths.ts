@@ -143,3 +143,43 @@ export async function findParent(
   const node = await findNode(site, path.slice(0, -1), scope);
   return node?.kind === "dir" ? node : null;
 }
+
+/** Where a URL in a header field leads. */
+export type Reference =
+  | { readonly at: "here"; readonly target: Target }
+  /** This server, but not the tree. */
+  | { readonly at: "outside" }
+  | { readonly at: "elsewhere" };
+
+/**
+ * Takes the URL in `Destination` or `If` apart: absolute, or a path (RFC 4918 §8.3). A proxy may
+ * have changed the scheme, so only host and port tell whose it is.
+ * @throws invalid
+ */
+export function parseReference(
+  url: string,
+  { origin }: Pick<DavRequest, "origin">,
+  { basePath }: Pick<Site, "basePath">,
+): Reference {
+  const [, scheme = null, host = ""] = /^([a-z][a-z0-9+.-]*):\/\/([^/?#]*)/i.exec(url) ?? [];
+  if (scheme === null && !url.startsWith("/")) throw badTarget(url);
+  if (scheme !== null && (!/^https?$/i.test(scheme) || !isOrigin(host, scheme, origin))) {
+    return { at: "elsewhere" };
+  }
+  const target = parseTarget(url, basePath);
+  return target === null ? { at: "outside" } : { at: "here", target };
+}
+
+const defaultPort: Readonly<Record<string, string>> = { http: "80", https: "443" };
+
+function isOrigin(host: string, scheme: string, origin: string): boolean {
+  const [ownScheme = "", ownHost = ""] = origin.split("://");
+  const given = withoutDefaultPort(host, scheme);
+  return given === withoutDefaultPort(ownHost, ownScheme) || given === ownHost.toLowerCase();
+}
+
+function withoutDefaultPort(host: string, scheme: string): string {
+  const end = `:${defaultPort[scheme.toLowerCase()]}`;
+  const name = host.toLowerCase();
+  return name.endsWith(end) ? name.slice(0, -end.length) : name;
+}

@@ -1,0 +1,131 @@
+import { SheepfsError } from "../../base/errors.ts";
+import type { Scope } from "../../base/scope.ts";
+import type { HttpResponse } from "../../http/exchange.ts";
+import type { DirNode, Node } from "../../tree/node.ts";
+import { done, noParent, notFound } from "../answers.ts";
+import { copyNode, freeName } from "../copy-node.ts";
+import { depthOf } from "../depth.ts";
+import { checkLocks, checkWriteConditions } from "../guard.ts";
+import { findNode, findParent, findRequested, parseReference } from "../paths.ts";
+import { refusal } from "../refusal.ts";
+import type { DavRequest, Site } from "../site.ts";
+
+/** What a COPY or MOVE is to do, once everything about it is known to be in order. */
+interface Transfer {
+  readonly node: Node;
+  readonly from: DirNode;
+  readonly into: DirNode;
+  readonly source: readonly string[];
+  readonly target: readonly string[];
+  /** What is at the target now. */
+  readonly replaced: Node | null;
+  readonly deep: boolean;
+}
+
+/** COPY: with everything below unless `Depth: 0`; all of it or nothing (RFC 4918 §9.8). */
+export async function copy(request: DavRequest, site: Site): Promise<HttpResponse> {
+  const plan = await planTransfer(request, site);
+  if ("status" in plan) return plan;
+  const { node, into, source, target, replaced, deep } = plan;
+  const { scope } = request;
+  await throughFreeName(plan, scope, async (name) => {
+    await copyNode({ node, into, name, deep }, scope);
+    site.properties.copy({ source, target, deep });
+  });
+  // A file that was written over is the same for who has locked it.
+  if (node.kind === "dir" || replaced?.kind === "dir") site.locks.removeBelow(target);
+  return done(replaced === null ? 201 : 204);
+}
+
+/** MOVE: with everything below; locks stay behind and end, what is noted goes along (RFC 4918 §9.9). */
+export async function move(request: DavRequest, site: Site): Promise<HttpResponse> {
+  const plan = await planTransfer(request, site);
+  if ("status" in plan) return plan;
+  const { from, into, source, target, replaced } = plan;
+  const { scope } = request;
+  await throughFreeName(plan, scope, async (name) => {
+    await from.move?.(source.at(-1) ?? "", into, name, scope);
+  });
+  site.locks.removeBelow(source);
+  site.locks.removeBelow(target);
+  site.properties.move({ source, target });
+  return done(replaced === null ? 201 : 204);
+}
+
+/**
+ * Puts something beside the target first, under a name that is free, and in its place then: what
+ * fails leaves the target as it was.
+ */
+async function throughFreeName(
+  { into, target, replaced }: Transfer,
+  scope: Scope,
+  put: (name: string) => Promise<void>,
+): Promise<void> {
+  const name = await freeName(into, scope);
+  const last = target.at(-1) ?? "";
+  try {
+    await put(name);
+  } catch (thrown) {
+    if ((await into.lookup(name, scope)) !== null) await into.remove?.(name, scope);
+    throw thrown;
+  }
+  if (replaced !== null) await into.remove?.(last, scope);
+  await into.move?.(name, into, last, scope);
+}
+
+async function planTransfer(request: DavRequest, site: Site): Promise<Transfer | HttpResponse> {
+  const { path: source, method, scope } = request;
+  const node = await findRequested(request, site);
+  if (node === null) return notFound();
+  const from = await findParent(site, source, scope);
+  if (from?.move === undefined) return refusal(403, "it cannot be copied or moved over HTTP");
+  const target = destinationOf(request, site);
+  if ("status" in target) return target;
+  const overwrite = overwriteOf(request);
+  const deep =
+    node.kind === "file" ||
+    depthOf(request.headers, method === "COPY" ? ["0", "infinity"] : ["infinity"]) === "infinity";
+  if (isWithin(source, target) || isWithin(target, source)) {
+    return refusal(403, "source and destination are the same, or one of them is in the other");
+  }
+  const into = await findParent(site, target, scope);
+  if (into === null) return noParent();
+  if (into.move === undefined) return refusal(403, "nothing can be put there");
+  const replaced = await findNode(site, target, scope);
+  if (replaced !== null && !overwrite) return refusal(412, "the destination exists");
+  const plan = { node, from, into, source, target, replaced, deep };
+  return checkWriteConditions(request, node) ?? checkTransferLocks(plan, request, site) ?? plan;
+}
+
+function checkTransferLocks(
+  { source, target, replaced }: Transfer,
+  request: DavRequest,
+  site: Site,
+): HttpResponse | null {
+  const exists = replaced !== null;
+  const written = { path: target, deep: exists, membership: !exists };
+  if (request.method === "COPY") return checkLocks(request, site, written);
+  return checkLocks(request, site, { path: source, deep: true, membership: true }, written);
+}
+
+/** @throws invalid when there is none, or it is no URL */
+function destinationOf(request: DavRequest, site: Site): readonly string[] | HttpResponse {
+  const field = request.headers.get("destination");
+  if (field === null) {
+    throw new SheepfsError("invalid", `${request.method} needs the header field Destination`);
+  }
+  const reference = parseReference(field.trim(), request, site);
+  if (reference.at === "here") return reference.target.path;
+  return refusal(502, "the destination is not in the tree that this server has");
+}
+
+/** @throws invalid */
+function overwriteOf({ headers }: DavRequest): boolean {
+  const field = headers.get("overwrite")?.trim().toUpperCase() ?? "T";
+  if (field === "T" || field === "F") return field === "T";
+  throw new SheepfsError("invalid", "Overwrite is T or F");
+}
+
+function isWithin(outer: readonly string[], inner: readonly string[]): boolean {
+  return outer.length <= inner.length && outer.every((name, at) => inner[at] === name);
+}

@@ -1,0 +1,28 @@
+import type { HttpResponse } from "../../http/exchange.ts";
+import { done, notFound } from "../answers.ts";
+import { depthOf } from "../depth.ts";
+import { checkLocks, checkWriteConditions } from "../guard.ts";
+import { findParent, findRequested } from "../paths.ts";
+import { refusal } from "../refusal.ts";
+import type { DavRequest, Site } from "../site.ts";
+
+/** DELETE: a node with everything below it, or nothing of it (RFC 4918 §9.6). */
+export async function remove(request: DavRequest, site: Site): Promise<HttpResponse> {
+  const { path, headers, scope } = request;
+  const node = await findRequested(request, site);
+  if (node === null) return notFound();
+  const parent = await findParent(site, path, scope);
+  const name = path.at(-1);
+  if (parent?.remove === undefined || name === undefined) {
+    return refusal(403, "it cannot be deleted");
+  }
+  if (node.kind === "dir") depthOf(headers, ["infinity"]);
+  const blocked =
+    checkWriteConditions(request, node) ??
+    checkLocks(request, site, { path, deep: true, membership: true });
+  if (blocked !== null) return blocked;
+  await parent.remove(name, scope);
+  site.locks.removeBelow(path);
+  site.properties.removeBelow(path);
+  return done(204);
+}

@@ -1,0 +1,30 @@
+import type { HttpResponse, ResponseHeaders } from "../../http/exchange.ts";
+import { allowOf, done, notFound } from "../answers.ts";
+import { findParent, findRequested } from "../paths.ts";
+import type { DavRequest, Site } from "../site.ts";
+
+const abilities: ResponseHeaders = [
+  ["DAV", "1, 2, 3"],
+  // Without it Windows looks for an extension of its own instead.
+  ["MS-Author-Via", "DAV"],
+  ["Accept-Ranges", "bytes"],
+];
+
+/**
+ * OPTIONS: what can be done to a node, or to a name that is free (RFC 4918 §10.1). Files that take
+ * a range say so: `Accept-Patch` for PATCH, and PUT takes `Content-Range`.
+ */
+export async function options(request: DavRequest, site: Site): Promise<HttpResponse> {
+  const node = await findRequested(request, site);
+  const parent = await findParent(site, request.path, request.scope);
+  const allow = allowOf(node, parent);
+  if (node === null && allow === "OPTIONS") return notFound();
+  const headers: ResponseHeaders = [...abilities, ["Allow", allow]];
+  if (!allow.includes("PATCH")) return done(200, headers);
+  return done(200, [...headers, ["Accept-Patch", "application/x-sabredav-partialupdate"]]);
+}
+
+/** `OPTIONS *`: what can be done to any node at all. */
+export function serverOptions(methods: readonly string[]): HttpResponse {
+  return done(200, [...abilities, ["Allow", methods.filter((one) => one !== "POST").join(", ")]]);
+}
