@@ -81,7 +81,7 @@ function summaryHtml(lines: readonly SummaryLine[]): string {
 function tableHtml(rows: readonly PageRow[]): string {
   const head =
     '<tr><th scope="col">Name</th><th scope="col" class="size">Size</th>' +
-    '<th scope="col" class="time">Changed</th><th scope="col"></th></tr>';
+    '<th scope="col" class="time">Changed</th><td></td></tr>';
   return `<table>\n<thead>${head}</thead>\n<tbody>\n${rows.map(rowHtml).join("")}</tbody>\n</table>\n`;
 }
 
