@@ -37,10 +37,20 @@ type Write = (status: number, bytes: number) => void;
 function counted(body: StreamedBody, status: number, write: Write): StreamedBody {
   let bytes = 0;
   let instead: HttpResponse | null = null;
+  let offering = false;
+  let over = false;
+  const end = (): void => {
+    if (instead === null) write(status, bytes);
+    else write(instead.status, plainBytes(instead.body));
+  };
   const counting = (writer: BodyWriter): BodyWriter => ({
     offer: (from, at, length) => {
+      offering = true;
       const taken = writer.offer(from, at, length);
+      offering = false;
       bytes += taken;
+      // What is offered last ends the answer before it is known here how much was taken.
+      if (over) end();
       return taken;
     },
     write: (from, at, length) => {
@@ -62,8 +72,8 @@ function counted(body: StreamedBody, status: number, write: Write): StreamedBody
     ...(body.instead === undefined ? {} : { instead: (thrown: unknown) => replaced(thrown) }),
     release: () => {
       body.release();
-      if (instead === null) write(status, bytes);
-      else write(instead.status, plainBytes(instead.body));
+      over = true;
+      if (!offering) end();
     },
   };
 }

@@ -78,6 +78,21 @@ describe("what is written of an answer", () => {
     expect(endings(lines)).toEqual(["200 50"]);
   });
 
+  test("counts what was offered last, which ends the answer at once", () => {
+    const ends: BodyWriter = {
+      ...writer,
+      offer: (_bytes, _at, length) => {
+        body.release();
+        return length;
+      },
+    };
+    const { lines, response } = noted(streamed({ send: (to) => void to.offer(bytes, 0, 100) }));
+    const bytes = new Uint8Array(100);
+    const body = response.body as StreamedBody;
+    void body.send(ends, requestOf("GET").scope);
+    expect(endings(lines)).toEqual(["200 100"]);
+  });
+
   test("is what was answered in its place when it failed at once", () => {
     const instead = { status: 503, headers: [], body: "no\n" };
     const { lines, response } = noted(streamed({ instead: () => instead }));
