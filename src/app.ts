@@ -26,7 +26,8 @@ export interface MountWish {
 export async function serveMount(wish: MountWish, log: Logger, ready: () => void): Promise<void> {
   const signal = nextSignal(endingSignals);
   const { mountpoint, options } = wish;
-  const core = await openCore({ ...wish, readOnly: options.readOnly, log }, operationScope());
+  const { readOnly } = options;
+  const core = await openCore({ ...wish, readOnly, scratch: false, log }, operationScope());
   const { reactor } = core;
   const frontend = new FuseFrontend({ mountpoint, options, reactor, clock: realClock, log });
   const over = Promise.race([frontend.ended, signal]);

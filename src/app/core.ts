@@ -15,6 +15,7 @@ import { clusterFacts, vdiLocks } from "./facts.ts";
 export interface CoreOptions extends ConnectOptions {
   readonly readOnly: boolean;
   readonly pageCache: boolean;
+  readonly scratch: boolean;
   /** Names of VDIs to attach at once, as `vdi/mount` takes them. */
   readonly attach: readonly string[];
 }
@@ -30,7 +31,7 @@ export interface Core {
 
 /** @throws unavailable | not_ready | version when the cluster cannot be used | what attaching can */
 export async function openCore(options: CoreOptions, scope: Scope): Promise<Core> {
-  const { log, readOnly, pageCache } = options;
+  const { log, readOnly, pageCache, scratch } = options;
   const connection = connect(options);
   const { client, reactor } = connection;
   const volumes = new AttachedVolumes({
@@ -47,7 +48,8 @@ export async function openCore(options: CoreOptions, scope: Scope): Promise<Core
   // With a volume attached, another cluster's objects would be written in its name.
   client.mayChangeCluster = () => volumes.empty;
   const facts = clusterFacts(client);
-  const tree = buildTree({ facts, volumes, config: client, pageCache, clock: realClock, log });
+  const switches = { pageCache, scratch };
+  const tree = buildTree({ facts, volumes, config: client, ...switches, clock: realClock, log });
   const close = async (within: Scope): Promise<void> => {
     try {
       await volumes.detachAll(within);

@@ -3,6 +3,7 @@ import type { Logger } from "../base/log.ts";
 import { FuseFrontend } from "../fuse/frontend.ts";
 import type { MountOptions } from "../fuse/mount-options.ts";
 import { realClock } from "../sys/clock.ts";
+import { realRandom } from "../sys/random.ts";
 import type { Frontend } from "../tree/node.ts";
 import { WebdavFrontend } from "../webdav/frontend.ts";
 import { openCore } from "./core.ts";
@@ -83,13 +84,13 @@ export async function serve(
   // What is wrong on this machine is said before the cluster is asked for anything.
   const listening = await Listening.prepare(wish, log);
   await using door = await Doorkeeper.open({ ...wish, loopback: listening.loopback }, log);
-  const { readOnly, basePath, gateways, attach } = wish;
+  const { readOnly, basePath, gateways, attach, scratch } = wish;
   const core = await openCore(
-    { gateways, attach, readOnly, objectCache: false, pageCache: false, log },
+    { gateways, attach, readOnly, objectCache: false, pageCache: false, scratch, log },
     operationScope(),
   );
   const webdav = new WebdavFrontend({
-    ...{ clock: realClock, log, readOnly, basePath },
+    ...{ clock: realClock, random: realRandom, log, readOnly, basePath },
     listeners: listening.openers(core.reactor),
     guard: (handler) => door.guard(handler),
   });

@@ -17,7 +17,7 @@ function scope(): Scope {
 
 async function start(cluster: TestCluster, options: SubjectOptions): Promise<Subject> {
   const gateways = [parseAddress(cluster.address)];
-  const wish = { ...options, gateways, objectCache: false, log: silentLogger };
+  const wish = { ...options, gateways, objectCache: false, scratch: false, log: silentLogger };
   return new TreeSubject(await openCore(wish, scope()));
 }
 

@@ -12,6 +12,7 @@ import { EventHub, NodeIds } from "../events.ts";
 import { Fresh } from "../fresh.ts";
 import type { Node, SpaceInfo, Tree } from "../node.ts";
 import { Patience } from "../patience.ts";
+import { scratchDir } from "../scratch.ts";
 import { TextNode } from "../text.ts";
 import {
   type ConfigPort,
@@ -43,6 +44,8 @@ export interface TreePorts {
   readonly config: ConfigPort;
   /** Whether the kernel may cache volumes, until config/page_cache says otherwise. */
   readonly pageCache: boolean;
+  /** With `scratch/`, where everything can be made, in memory. */
+  readonly scratch: boolean;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -95,6 +98,7 @@ export function buildTree(ports: TreePorts): Tree {
       page_cache: pageCacheControl(pageCache, base),
       object_cache: objectCacheControl(config, base),
     }),
+    ...(ports.scratch ? { scratch: scratchDir(base) } : {}),
   });
   return {
     ...{ root, events },

@@ -59,7 +59,7 @@ class Fixture {
     this.volumes = new AttachedVolumes({ ports, locks: cluster, readOnly: false });
     const { volumes } = this;
     const facts = this.#facts();
-    this.tree = buildTree({ facts, volumes, config, pageCache: false, clock, log });
+    this.tree = buildTree({ facts, volumes, config, pageCache: false, scratch: false, clock, log });
     this.tree.events.on((event) => this.heard.push(event));
   }
 
@@ -192,7 +192,8 @@ describe("attaching", () => {
     const name = { name: new TextEncoder().encode("web"), snapshot: null };
     await volumes.attach({ name, title: "web" }, clock.scope());
     const facts = {} as ClusterFacts;
-    const ports = { facts, volumes, config, pageCache: false, clock, log: silentLogger };
+    const switches = { pageCache: false, scratch: false };
+    const ports = { facts, volumes, config, ...switches, clock, log: silentLogger };
     const dir = await buildTree(ports).root.lookup("volume", clock.scope());
     if (dir?.kind !== "dir") throw new Error("no volume/");
     expect(await dir.lookup("web", clock.scope())).not.toBeNull();
