@@ -207,8 +207,12 @@ export const limits = {
   davReadsAheadMax: 4,
   /** Ranges in one request; more are answered with the whole file, as RFC 9110 allows. */
   davRangesMax: 16,
+  /** Lines for a control file in one request. */
+  davCommandBytesMax: 8 * KiB,
   /** One write of a body. */
   davWriteBytes: MiB,
+  /** Writes of a body end at a multiple of this where they can: sheep read and rewrite no less. */
+  davWriteAlignBytes: 4 * KiB,
   /** All bytes of bodies that are being written. */
   davWriteBytesMax: 32 * MiB,
   /** Users of one htpasswd file. */

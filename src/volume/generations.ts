@@ -8,8 +8,12 @@ export interface Generation {
   count: number;
 }
 
-/** Knows when every write accepted before a moment has settled; a write costs two additions. */
+/** Knows when every write accepted before a moment has settled; a write costs some additions. */
 export class Generations {
+  /** Begins and ends of writes: while it stays the same with none under way, so do the bytes. */
+  changes = 0;
+  /** Writes that are not settled, and those that failed and may still land. */
+  underWay = 0;
   #current: Generation = { count: 0 };
   #older: Generation[] = [];
   #waiters: Array<{ readonly before: readonly Generation[]; wake(): void }> = [];
@@ -17,10 +21,24 @@ export class Generations {
   /** The generation that a write accepted now belongs to. */
   enter(): Generation {
     this.#current.count += 1;
+    this.changes += 1;
+    this.underWay += 1;
     return this.#current;
   }
 
+  /** A part of a failed write may still land, until `doubtOver`. */
+  doubt(): void {
+    this.underWay += 1;
+  }
+
+  doubtOver(): void {
+    this.changes += 1;
+    this.underWay -= 1;
+  }
+
   leave(generation: Generation): void {
+    this.changes += 1;
+    this.underWay -= 1;
     generation.count -= 1;
     if (generation.count > 0 || this.#waiters.length === 0) return;
     this.#older = this.#older.filter((older) => older.count > 0);

@@ -54,6 +54,16 @@ export class Volume {
     return this.#core.header;
   }
 
+  /** Counts what we did to its bytes: while it stays the same and `quiet` holds, so do they. */
+  get changes(): number {
+    return this.#writes.generations.changes;
+  }
+
+  /** No write of ours is under way or might still land. */
+  get quiet(): boolean {
+    return this.#writes.generations.underWay === 0;
+  }
+
   /** Reads `transfer`, which lies within the volume; holes are zeros without a request. */
   submitRead(transfer: Transfer): void {
     if (this.#closed) transfer.done(this.#detached());

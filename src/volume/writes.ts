@@ -113,6 +113,7 @@ export class WritePath implements PieceOwner {
       piece.resolvedEarly = true;
       return;
     }
+    this.generations.doubtOver();
     // It may have landed after the slot was last read.
     if (piece.indexing) this.#core.slotUnsure(piece.index);
     this.#free(piece);
@@ -346,8 +347,10 @@ export class WritePath implements PieceOwner {
     const { job } = piece;
     job.pieces -= 1;
     if (error !== null) job.error ??= error;
-    if (error?.inDoubt === true && !piece.resolvedEarly) piece.inDoubt = true;
-    else this.#free(piece);
+    if (error?.inDoubt === true && !piece.resolvedEarly) {
+      piece.inDoubt = true;
+      this.generations.doubt();
+    } else this.#free(piece);
     if (!job.beginning) this.#pump(job);
   }
 

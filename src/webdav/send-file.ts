@@ -2,9 +2,11 @@ import { assert } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
 import { asSheepfsError, SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
+import type { Random } from "../base/random.ts";
 import type { Scope, Unsubscribe } from "../base/scope.ts";
 import type { Transfer } from "../base/transfer.ts";
 import type { BodyWriter } from "../http/body-writer.ts";
+import { DateField } from "../http/date.ts";
 import type { HttpResponse, StreamedBody } from "../http/exchange.ts";
 import type { Extent, OpenFile } from "../tree/node.ts";
 import { type BufferHolder, BufferPool, type BufferWaiter } from "./buffer-pool.ts";
@@ -16,10 +18,20 @@ export class FileReads {
     totalBytes: limits.davReadBytesMax,
   });
   readonly clock: Clock;
+  /** `Last-Modified` of what was sent last is mostly that of what is sent next. */
+  readonly modified = new DateField();
   readonly #spare: ReadPiece[] = [];
 
-  constructor(clock: Clock) {
+  readonly #random: Random;
+
+  constructor({ clock, random }: { readonly clock: Clock; readonly random: Random }) {
     this.clock = clock;
+    this.#random = random;
+  }
+
+  /** What separates the parts of one answer: nobody who writes to a file may know it before. */
+  newBoundary(): string {
+    return `ranges-${this.#random.u32().toString(36)}-${this.#random.u32().toString(36)}`;
   }
 
   piece(): ReadPiece {
@@ -110,6 +122,8 @@ export interface FileBodyOptions {
   readonly extent: Extent;
   /** What to answer when not even the first byte can be had. */
   readonly instead: (thrown: unknown) => HttpResponse;
+  /** Called once when the client's socket has all of it, before `over`. */
+  readonly sent: (() => void) | null;
   /** Called once when nothing of the file is read any more. */
   readonly over: () => void;
 }
@@ -128,6 +142,7 @@ export class FileBody implements StreamedBody, BufferWaiter, BufferHolder {
   /** What is asked for next, and where it ends. */
   #next: number;
   readonly #end: number;
+  #unsent: number;
   #reading = 0;
   #waiting = false;
   #blocked = false;
@@ -139,6 +154,7 @@ export class FileBody implements StreamedBody, BufferWaiter, BufferHolder {
   constructor(options: FileBodyOptions) {
     this.#options = options;
     this.lengthBytes = options.extent.length;
+    this.#unsent = options.extent.length;
     this.#next = options.extent.offset;
     this.#end = options.extent.offset + options.extent.length;
   }
@@ -200,6 +216,7 @@ export class FileBody implements StreamedBody, BufferWaiter, BufferHolder {
       // Behind a release there is nobody to keep it for, but its buffer is still the piece's.
       copy(bytes, at + taken, at + length, piece.buffer, taken);
     }
+    this.#took(taken);
     return true;
   }
 
@@ -230,9 +247,12 @@ export class FileBody implements StreamedBody, BufferWaiter, BufferHolder {
         const from = piece.sent;
         piece.sent = piece.length;
         const taken = writer.offer(piece.buffer, from, piece.length - from);
+        if (!this.#released) {
+          piece.sent = from + taken;
+          if (piece.sent < piece.length) this.#blocked = true;
+        }
+        this.#took(taken);
         if (this.#released) return;
-        piece.sent = from + taken;
-        if (piece.sent < piece.length) this.#blocked = true;
       }
       if (piece.sent < piece.length) break;
       this.#pieces.shift();
@@ -277,6 +297,11 @@ export class FileBody implements StreamedBody, BufferWaiter, BufferHolder {
     this.#reading += 1;
     if (file.submitRead !== undefined) file.submitRead(piece);
     else void readText(file, piece);
+  }
+
+  #took(bytes: number): void {
+    this.#unsent -= bytes;
+    if (bytes > 0 && this.#unsent === 0) this.#options.sent?.();
   }
 
   #dropReady(): void {

@@ -3,8 +3,10 @@ import type { Logger } from "../base/log.ts";
 import type { Scope } from "../base/scope.ts";
 import type { RequestBody, RequestHeaders } from "../http/exchange.ts";
 import type { Tree } from "../tree/node.ts";
-import type { LockTable } from "./locks.ts";
 import type { DeadProperties } from "./dead-properties.ts";
+import type { LockTable } from "./locks.ts";
+import type { FileReads } from "./send-file.ts";
+import type { FileWrites } from "./write-file.ts";
 
 /** What every method works with: one per server. */
 export interface Site {
@@ -16,6 +18,9 @@ export interface Site {
   readonly basePath: string;
   readonly locks: LockTable;
   readonly properties: DeadProperties;
+  /** Memory and bounds of bodies on their way out and in. */
+  readonly reads: FileReads;
+  readonly writes: FileWrites;
   /** Wall clock, ms since 1970: what dates are made of. */
   wallMs(): number;
 }

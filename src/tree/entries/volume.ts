@@ -6,10 +6,20 @@ import type { AttachedVolume } from "../../volume/attached.ts";
 import type { Volume } from "../../volume/volume.ts";
 import { TreeDir } from "../dir.ts";
 import { Fresh } from "../fresh.ts";
-import type { Attr, Extent, FileNode, FileTraits, NodeId, OpenFile, OpenMode } from "../node.ts";
+import type {
+  Attr,
+  Extent,
+  FileNode,
+  FileTraits,
+  FileVersion,
+  NodeId,
+  OpenFile,
+  OpenMode,
+} from "../node.ts";
 import { impatient } from "../waiting.ts";
 import type { Switch } from "./config.ts";
 import type { EntryBase } from "./entry.ts";
+import { VolumeVersions } from "./volume-version.ts";
 
 export interface VolumeDirOptions extends EntryBase {
   readonly volumes: AttachedVolumes;
@@ -48,6 +58,7 @@ class VolumeNode implements FileNode {
   readonly kind = "file";
   readonly id: NodeId;
   readonly #attached: AttachedVolume;
+  readonly #versions: VolumeVersions;
   readonly #options: VolumeDirOptions;
   readonly #direct: FileTraits;
   readonly #cached: FileTraits;
@@ -58,6 +69,7 @@ class VolumeNode implements FileNode {
   constructor(id: NodeId, attached: AttachedVolume, options: VolumeDirOptions) {
     this.id = id;
     this.#attached = attached;
+    this.#versions = new VolumeVersions(attached, options.clock);
     this.#options = options;
     const { readOnly, name, title } = attached;
     const immutable = name.snapshot !== null;
@@ -99,6 +111,20 @@ class VolumeNode implements FileNode {
       throw new SheepfsError("read_only", `'${title}' is attached for reading only`);
     }
     return new VolumeFile(this.#attached, this.#options);
+  }
+
+  version(): FileVersion {
+    return this.#versions.now();
+  }
+
+  details(): ReadonlyMap<string, string> {
+    const { volume } = this.#attached;
+    const { vid, copies } = volume.header;
+    return new Map([
+      ["vid", vid.toString(16)],
+      ["copies", String(copies)],
+      ["object-size", String(volume.objectBytes)],
+    ]);
   }
 
   async #refresh(scope: Scope): Promise<true> {

@@ -1,0 +1,122 @@
+import { asSheepfsError } from "../../base/errors.ts";
+import type { MaybePromise } from "../../base/maybe-promise.ts";
+import type { HttpResponse } from "../../http/exchange.ts";
+import type { Extent, FileNode, Node, OpenFile } from "../../tree/node.ts";
+import { notFound, preconditionFailed } from "../answers.ts";
+import { checkConditions, type EntityFacts, factsOf, ifRangeHolds } from "../conditional.ts";
+import { attachment } from "../disposition.ts";
+import { MultipartBody, multipartType } from "../multipart.ts";
+import { directoryPage } from "../page.ts";
+import { findRequested } from "../paths.ts";
+import { formatContentRange, parseRange } from "../range.ts";
+import { FileBody } from "../send-file.ts";
+import type { DavRequest, Site } from "../site.ts";
+import { errorResponse } from "../status.ts";
+import { unsatisfiable } from "../write-range.ts";
+
+/**
+ * GET and HEAD: a file or ranges of it, a page for a directory. Of a file only the bytes that were
+ * asked for are read. On a volume that is attached all of it is decided without a wait.
+ * Source: RFC 9110 §9.3.1, §13.2.2, §14
+ */
+export function get(request: DavRequest, site: Site): MaybePromise<HttpResponse> {
+  const node = findRequested(request, site);
+  return node instanceof Promise
+    ? node.then((found) => answer(request, site, found))
+    : answer(request, site, node);
+}
+
+function answer(request: DavRequest, site: Site, node: Node | null): MaybePromise<HttpResponse> {
+  if (node === null) return notFound();
+  if (node.kind === "dir") return directoryPage(request, site, node);
+  const facts = factsOf(node);
+  const condition = checkConditions(request.headers, facts, request.method);
+  if (condition === 412) return preconditionFailed();
+  if (condition === 304) return { status: 304, headers: validators(facts, site), body: null };
+  const file = node.open("read", request.scope);
+  return file instanceof Promise
+    ? file.then((opened) => fileResponse({ request, site, node, facts, file: opened }))
+    : fileResponse({ request, site, node, facts, file });
+}
+
+interface Answering {
+  readonly request: DavRequest;
+  readonly site: Site;
+  readonly node: FileNode;
+  readonly facts: EntityFacts;
+  /** Open from now on until the body is released. */
+  readonly file: OpenFile;
+}
+
+function fileResponse(what: Answering): HttpResponse {
+  const { request, site, node, facts, file } = what;
+  const sizeBytes = file.sizeBytes();
+  const contentType = node.traits.seekable
+    ? "application/octet-stream"
+    : "text/plain; charset=utf-8";
+  const headers: (readonly [string, string])[] = [
+    ["Accept-Ranges", "bytes"],
+    ...validators(facts, site),
+  ];
+  const field = request.method === "GET" ? request.headers.get("range") : null;
+  const wish =
+    field !== null && ifRangeHolds(request.headers, facts) ? parseRange(field, sizeBytes) : null;
+  if (wish === null || wish.kind === "whole") {
+    headers.push(["Content-Type", contentType], ["X-Content-Type-Options", "nosniff"]);
+    const name = request.path.at(-1);
+    if (node.traits.seekable && name !== undefined) {
+      headers.push(["Content-Disposition", attachment(name)]);
+    }
+    const whole = { offset: 0, length: sizeBytes };
+    return { status: 200, headers, body: fileBody(what, whole) };
+  }
+  if (wish.kind === "none") {
+    closeFile(what);
+    return unsatisfiable(sizeBytes);
+  }
+  const [extent] = wish.ranges;
+  if (wish.ranges.length === 1 && extent !== undefined) {
+    headers.push(
+      ["Content-Type", contentType],
+      ["Content-Range", formatContentRange(extent, sizeBytes)],
+    );
+    return { status: 206, headers, body: fileBody(what, extent) };
+  }
+  const boundary = site.reads.newBoundary();
+  headers.push(["Content-Type", multipartType(boundary)]);
+  const { ranges } = wish;
+  const body = new MultipartBody({
+    ...{ reads: site.reads, file, ranges, sizeBytes, contentType, boundary },
+    instead: (thrown) => errorResponse(thrown, site.log),
+    over: () => closeFile(what),
+  });
+  return { status: 206, headers, body };
+}
+
+function validators(facts: EntityFacts, site: Site): readonly (readonly [string, string])[] {
+  const { etag, modifiedMs } = facts;
+  // A browser would else keep a text or a volume for as long as it thinks fit.
+  const headers: (readonly [string, string])[] = [["Cache-Control", "no-cache"]];
+  if (etag !== null) headers.push(["ETag", etag]);
+  if (modifiedMs !== null) headers.push(["Last-Modified", site.reads.modified.at(modifiedMs)]);
+  return headers;
+}
+
+function fileBody(what: Answering, extent: Extent): FileBody | null {
+  if (extent.length === 0) {
+    closeFile(what);
+    return null;
+  }
+  const { site, file } = what;
+  return new FileBody({
+    ...{ reads: site.reads, file, extent, sent: null },
+    instead: (thrown) => errorResponse(thrown, site.log),
+    over: () => closeFile(what),
+  });
+}
+
+function closeFile({ file, site }: Pick<Answering, "file" | "site">): void {
+  file.close().catch((thrown: unknown) => {
+    site.log.error("closing a file failed", asSheepfsError(thrown));
+  });
+}
