@@ -1,6 +1,5 @@
 import type { HttpResponse, ResponseHeaders } from "../http/exchange.ts";
 import type { DirNode, Node } from "../tree/node.ts";
-import { hrefOf } from "./paths.ts";
 import { refusal } from "./refusal.ts";
 import { escapeText, writeDocument, writeNamed } from "./xml/write.ts";
 
@@ -48,12 +47,6 @@ export function conditionFailed(
 export function davCondition(condition: DavCondition, hrefs: readonly string[] = []): string {
   const places = hrefs.map((href) => `<D:href>${escapeText(href)}</D:href>`).join("");
   return writeNamed({ namespace: "DAV:", local: condition }, places);
-}
-
-/** 423: somebody else has locked something there (RFC 4918 §11.3). */
-export function locked(basePath: string, paths: readonly (readonly string[])[]): HttpResponse {
-  const hrefs = paths.map((path) => hrefOf(basePath, path, "file"));
-  return conditionFailed(423, "lock-token-submitted", hrefs);
 }
 
 /** 405 with what can be done there instead. */

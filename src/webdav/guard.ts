@@ -1,6 +1,6 @@
 import type { HttpResponse } from "../http/exchange.ts";
 import type { Node } from "../tree/node.ts";
-import { davCondition, locked, preconditionFailed } from "./answers.ts";
+import { conditionFailed, davCondition, preconditionFailed } from "./answers.ts";
 import { checkConditions, type EntityFacts, factsOf, isPresentTag } from "./conditional.ts";
 import { type IfCondition, type IfList, parseIf, tokensIn } from "./if-header.ts";
 import type { WriteReach } from "./locks.ts";
@@ -70,18 +70,19 @@ export function checkLocks(
   ...reaches: readonly WriteReach[]
 ): HttpResponse | null {
   const tokens = submittedTokens(request);
-  const below: (readonly string[])[] = [];
-  const direct: (readonly string[])[] = [];
+  const below: string[] = [];
+  const direct: string[] = [];
   for (const reach of reaches) {
-    for (const path of site.locks.inTheWay(reach, tokens)) {
-      (path.length > reach.path.length ? below : direct).push(path);
+    for (const { path, kind } of site.locks.inTheWay(reach, tokens)) {
+      const list = path.length > reach.path.length ? below : direct;
+      list.push(hrefOf(site.basePath, path, kind));
     }
   }
-  if (direct.length > 0) return locked(site.basePath, direct);
+  // Somebody else has locked something there (RFC 4918 §11.3).
+  if (direct.length > 0) return conditionFailed(423, "lock-token-submitted", direct);
   if (below.length === 0) return null;
   const answer = new Multistatus();
-  for (const path of below) {
-    const href = hrefOf(site.basePath, path, "file");
+  for (const href of below) {
     answer.addStatus(href, 423, davCondition("lock-token-submitted", [href]));
   }
   return answer.response();

@@ -22,7 +22,7 @@ export function writeLock(lock: Lock, basePath: string, nowMs: number): string {
     lock.owner === null ? "" : writeElement(lock.owner),
     `<D:timeout>Second-${left}</D:timeout>`,
     `<D:locktoken><D:href>${escapeText(lock.token)}</D:href></D:locktoken>`,
-    `<D:lockroot><D:href>${escapeText(hrefOf(basePath, lock.path, "file"))}</D:href></D:lockroot>`,
+    `<D:lockroot><D:href>${escapeText(hrefOf(basePath, lock.path, lock.kind))}</D:href></D:lockroot>`,
     "</D:activelock>",
   ].join("");
 }

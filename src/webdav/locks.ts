@@ -2,6 +2,7 @@ import type { Clock } from "../base/clock.ts";
 import { SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Random } from "../base/random.ts";
+import type { Node } from "../tree/node.ts";
 import type { XmlElement } from "./xml/element.ts";
 
 /** One lock (RFC 4918 §6). It guards writes over HTTP, never reads, and nothing in the mount. */
@@ -9,6 +10,7 @@ export interface Lock {
   readonly token: string;
   /** What was locked, as names from the tree's root. */
   readonly path: readonly string[];
+  readonly kind: Node["kind"];
   readonly exclusive: boolean;
   /** Holds for everything below as well, also for what is made there later. */
   readonly deep: boolean;
@@ -19,13 +21,7 @@ export interface Lock {
   readonly expiresMs: number;
 }
 
-export interface LockWish {
-  readonly path: readonly string[];
-  readonly exclusive: boolean;
-  readonly deep: boolean;
-  readonly owner: XmlElement | null;
-  readonly timeoutSeconds: number;
-}
+export type LockWish = Omit<Lock, "token" | "expiresMs">;
 
 /** What a write touches. */
 export interface WriteReach {
@@ -108,20 +104,20 @@ export class LockTable {
   }
 
   /**
-   * Paths where a write would need the token of a lock that was not given: of the exclusive one, or
-   * of one of the shared ones (RFC 4918 §7.5). Empty when the write may go on.
+   * Locks whose token a write would need and was not given; of the shared ones of one place, one
+   * stands for all, as any of their tokens will do (RFC 4918 §7.5). Empty when it may go on.
    */
-  inTheWay(reach: WriteReach, tokens: ReadonlySet<string>): readonly (readonly string[])[] {
+  inTheWay(reach: WriteReach, tokens: ReadonlySet<string>): readonly Lock[] {
     if (this.#byToken.size === 0) return [];
     const { path, deep, membership } = reach;
     const groups = [this.at(path)];
     if (membership && path.length > 0) groups.push(this.at(path.slice(0, -1)));
     if (deep) groups.push(...Map.groupBy(this.#below(path), ({ path: at }) => keyOf(at)).values());
-    const blocked = new Map<string, readonly string[]>();
+    const blocked = new Map<string, Lock>();
     for (const locks of groups) {
       const [first] = locks;
       if (first === undefined || locks.some(({ token }) => tokens.has(token))) continue;
-      blocked.set(keyOf(first.path), first.path);
+      blocked.set(keyOf(first.path), first);
     }
     return [...blocked.values()];
   }

@@ -8,6 +8,7 @@ import { attachment } from "../disposition.ts";
 import { MultipartBody, multipartType } from "../multipart.ts";
 import { directoryPage } from "../page.ts";
 import { findRequested } from "../paths.ts";
+import { contentTypeOf } from "../properties.ts";
 import { formatContentRange, parseRange } from "../range.ts";
 import { FileBody } from "../send-file.ts";
 import type { DavRequest, Site } from "../site.ts";
@@ -51,9 +52,7 @@ interface Answering {
 function fileResponse(what: Answering): HttpResponse {
   const { request, site, node, facts, file } = what;
   const sizeBytes = file.sizeBytes();
-  const contentType = node.traits.seekable
-    ? "application/octet-stream"
-    : "text/plain; charset=utf-8";
+  const contentType = contentTypeOf(node.traits);
   const headers: (readonly [string, string])[] = [
     ["Accept-Ranges", "bytes"],
     ...validators(facts, site),

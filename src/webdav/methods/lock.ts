@@ -1,7 +1,7 @@
 import { SheepfsError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
 import type { HttpResponse, ResponseHeaders } from "../../http/exchange.ts";
-import { conditionFailed, davCondition, noParent, xmlType } from "../answers.ts";
+import { conditionFailed, davCondition, noParent, notFound, xmlType } from "../answers.ts";
 import { depthOf } from "../depth.ts";
 import { checkLocks, checkWriteConditions, submittedTokens } from "../guard.ts";
 import { writeLock } from "../lock-xml.ts";
@@ -22,14 +22,16 @@ import { readXmlBody } from "../xml-body.ts";
 export async function lock(request: DavRequest, site: Site): Promise<HttpResponse> {
   const body = await readXmlBody(request, site.clock);
   if (body === null) return refresh(request, site);
-  const { path, headers, scope } = request;
+  const { path, slash, headers, scope } = request;
+  const node = await findNode(site, path, scope);
   const wish: LockWish = {
     path,
+    kind: node?.kind ?? "file",
     ...parseLockInfo(body),
     deep: depthOf(headers, ["0", "infinity"]) === "infinity",
     timeoutSeconds: parseTimeout(headers.get("timeout")) ?? limits.davLockSecondsDefault,
   };
-  const node = await findNode(site, path, scope);
+  if (node?.kind === "file" && slash) return notFound();
   const refused = checkWriteConditions(request, node);
   if (refused !== null) return refused;
   if (node !== null) return answer(site.locks.create(wish), wish, 200, site);
@@ -122,7 +124,7 @@ function lockAnswer(
 /** 423, or which ones below keep it from being locked (RFC 4918 §9.10.9). */
 function conflict(others: readonly Lock[], { path }: LockWish, site: Site): HttpResponse {
   const hrefs = (locks: readonly Lock[]): string[] => [
-    ...new Set(locks.map((lock) => hrefOf(site.basePath, lock.path, "file"))),
+    ...new Set(locks.map((lock) => hrefOf(site.basePath, lock.path, lock.kind))),
   ];
   const direct = others.filter((lock) => lock.path.length <= path.length);
   if (direct.length > 0) return conditionFailed(423, "no-conflicting-lock", hrefs(direct));

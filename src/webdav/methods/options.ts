@@ -10,6 +10,11 @@ const abilities: ResponseHeaders = [
   ["Accept-Ranges", "bytes"],
 ];
 
+/** What a server for reading only does not do. */
+const writing: ReadonlySet<string> = new Set(
+  "PUT PATCH PROPPATCH MKCOL DELETE COPY MOVE".split(" "),
+);
+
 /**
  * OPTIONS: what can be done to a node, or to a name that is free (RFC 4918 §10.1). Files that take
  * a range say so: `Accept-Patch` for PATCH, and PUT takes `Content-Range`.
@@ -17,7 +22,8 @@ const abilities: ResponseHeaders = [
 export async function options(request: DavRequest, site: Site): Promise<HttpResponse> {
   const node = await findRequested(request, site);
   const parent = await findParent(site, request.path, request.scope);
-  const allow = allowOf(node, parent);
+  const able = allowOf(node, parent).split(", ");
+  const allow = able.filter((method) => !site.readOnly || !writing.has(method)).join(", ");
   if (node === null && allow === "OPTIONS") return notFound();
   const headers: ResponseHeaders = [...abilities, ["Allow", allow]];
   if (!allow.includes("PATCH")) return done(200, headers);

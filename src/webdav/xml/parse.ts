@@ -53,6 +53,7 @@ class TreeBuilder {
       throw tooLarge(`is more than ${limits.davXmlDepthMax} elements deep`);
     }
     const { uri, local, prefix } = tag;
+    if (prefix === "xmlns") throw wrong("an element cannot have the prefix xmlns");
     const attributes = Object.values(tag.attributes).filter(isAttribute).map(attributeOf);
     const element: Growing = { namespace: uri, local, prefix, attributes, children: [] };
     this.#open.at(-1)?.children.push(element);

@@ -62,16 +62,21 @@ function write(element: XmlElement, outer: Scope): string {
   return content === "" ? `${start}/>` : `${start}>${content}</${name}>`;
 }
 
+/** What needs no declaration in a document of ours, which has no default namespace. */
+const boundPrefixes: ReadonlyMap<string, string> = new Map([
+  [davNamespace, "D:"],
+  ["", ""],
+  // No other prefix may be bound to it (Namespaces in XML §3).
+  [xmlNamespace, "xml:"],
+]);
+
 /** An empty element, or one around `content`, which is XML already. */
 export function writeNamed({ namespace, local }: XmlName, content: string): string {
-  const [name, declared] =
-    namespace === davNamespace
-      ? [`D:${local}`, ""]
-      : namespace === ""
-        ? // The documents have no default namespace, so this is none.
-          [local, ""]
-        : [`x:${local}`, ` xmlns:x="${escapeAttribute(namespace)}"`];
-  return content === "" ? `<${name}${declared}/>` : `<${name}${declared}>${content}</${name}>`;
+  const bound = boundPrefixes.get(namespace);
+  const name = `${bound ?? "x:"}${local}`;
+  const start =
+    bound === undefined ? `<${name} xmlns:x="${escapeAttribute(namespace)}"` : `<${name}`;
+  return content === "" ? `${start}/>` : `${start}>${content}</${name}>`;
 }
 
 /** A whole document around the content of its root. */
