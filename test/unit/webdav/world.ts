@@ -1,0 +1,144 @@
+import { silentLogger } from "../../../src/base/log.ts";
+import { seededRandom } from "../../../src/base/random.ts";
+import type { HttpResponse } from "../../../src/http/exchange.ts";
+import { EventHub, NodeIds } from "../../../src/tree/events.ts";
+import type { Node } from "../../../src/tree/node.ts";
+import { scratchDir } from "../../../src/tree/scratch.ts";
+import { DeadProperties } from "../../../src/webdav/dead-properties.ts";
+import { LockTable } from "../../../src/webdav/locks.ts";
+import { route } from "../../../src/webdav/router.ts";
+import { FileReads } from "../../../src/webdav/send-file.ts";
+import type { Site } from "../../../src/webdav/site.ts";
+import { FileWrites } from "../../../src/webdav/write-file.ts";
+import {
+  MemoryControl,
+  MemoryDir,
+  MemoryText,
+  MemoryTree,
+  MemoryVolume,
+} from "../fuse/memory-tree.ts";
+import { ManualClock } from "../tree/manual-clock.ts";
+import { fieldOf, requestOf, textOf } from "./requests.ts";
+
+export interface Asking {
+  /** Fields in lower case. */
+  readonly fields?: Readonly<Record<string, string>>;
+  readonly body?: string | Uint8Array;
+  /** Does not say how long the body is. */
+  readonly chunked?: boolean;
+}
+
+/** What came back, with what tests look at. */
+export class Answer {
+  readonly response: HttpResponse;
+
+  constructor(response: HttpResponse) {
+    this.response = response;
+  }
+
+  get status(): number {
+    return this.response.status;
+  }
+
+  get text(): string {
+    return textOf(this.response);
+  }
+
+  field(name: string): string | null {
+    return fieldOf(this.response, name);
+  }
+
+  /** Of a LOCK. */
+  get token(): string {
+    return this.field("lock-token")?.slice(1, -1) ?? "";
+  }
+}
+
+export interface WorldOptions {
+  readonly readOnly?: boolean;
+  readonly basePath?: string;
+  /** Beside what is there anyway. */
+  readonly children?: Record<string, Node>;
+}
+
+/** A tree of every kind of node, and the server in front of it without any socket. */
+export class DavWorld {
+  readonly clock = new ManualClock();
+  /** Lines that vdi/mount was given. */
+  readonly commands: string[] = [];
+  readonly volume = new MemoryVolume(4096);
+  readonly site: Site;
+
+  constructor({ readOnly = false, basePath = "", children = {} }: WorldOptions = {}) {
+    const { clock } = this;
+    const random = seededRandom(1);
+    const snapshot = new MemoryVolume(4096, { immutable: true, writable: false });
+    const root = new MemoryDir({
+      cluster: new MemoryDir({ info: new MemoryText("one\n") }),
+      vdi: new MemoryDir({ mount: new MemoryControl((line) => void this.commands.push(line)) }),
+      volume: new MemoryDir({ big: this.volume, "big@1": snapshot }),
+      scratch: scratchDir({ ids: new NodeIds(), clock, events: new EventHub() }),
+      ...children,
+    });
+    this.site = {
+      ...{ tree: new MemoryTree(root), clock, log: silentLogger, readOnly, basePath },
+      locks: new LockTable({ clock, random }),
+      properties: new DeadProperties(),
+      reads: new FileReads({ clock, random }),
+      writes: new FileWrites(clock),
+      wallMs: () => clock.wallMs(),
+    };
+  }
+
+  async ask(method: string, target: string, asking: Asking = {}): Promise<Answer> {
+    const { fields = {}, body = "", chunked = false } = asking;
+    const bytes = typeof body === "string" ? new TextEncoder().encode(body) : body;
+    const request = requestOf(
+      method,
+      { host: "here:80", ...fields },
+      { target, body: bodyOf(bytes, chunked) },
+    );
+    return new Answer(await route(request, this.site));
+  }
+
+  /** For what has to succeed. */
+  async must(method: string, target: string, asking: Asking = {}): Promise<Answer> {
+    const answer = await this.ask(method, target, asking);
+    if (answer.status >= 300)
+      throw new Error(`${method} ${target}: ${answer.status} ${answer.text}`);
+    return answer;
+  }
+
+  /** The names in a directory. */
+  async names(path: string): Promise<string[]> {
+    const { text } = await this.must("PROPFIND", path, { fields: { depth: "1" } });
+    return hrefsIn(text).filter((href) => href !== path);
+  }
+}
+
+export function hrefsIn(xml: string): string[] {
+  return [...xml.matchAll(/<D:response><D:href>([^<]*)</g)].map(([, href = ""]) => href);
+}
+
+function bodyOf(bytes: Uint8Array, chunked: boolean) {
+  let at = 0;
+  return {
+    announcedBytes: chunked ? null : bytes.length,
+    next: () => {
+      const part = bytes.slice(at, at + 7);
+      at += part.length;
+      return part.length === 0 ? null : part;
+    },
+    take: (into: Uint8Array, from: number, length: number) => {
+      const part = bytes.subarray(at, at + length);
+      into.set(part, from);
+      at += part.length;
+      return part.length === 0 ? -1 : part.length;
+    },
+    more: async () => {},
+  };
+}
+
+export const lockBody = (scope: "exclusive" | "shared", owner = ""): string =>
+  `<D:lockinfo xmlns:D="DAV:"><D:lockscope><D:${scope}/></D:lockscope>` +
+  `<D:locktype><D:write/></D:locktype>${owner}</D:lockinfo>`;
