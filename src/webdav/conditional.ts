@@ -33,7 +33,9 @@ export function factsOf(node: Node | null): EntityFacts {
 }
 
 /**
- * All preconditions of RFC 9110 §13 but `If-Range`, in the order of §13.2.2.
+ * All preconditions of RFC 9110 §13 but `If-Range`, in the order of §13.2.2. One thing is not as
+ * there: `If-Match` is judged by the weak comparison where our tag is weak, as far as changes can be
+ * known. Else davfs2, which sends a weak tag back as a strong one, could upload nothing.
  * @returns the status to answer with instead of carrying out the method; null when it may go on
  */
 export function checkConditions(
@@ -44,7 +46,7 @@ export function checkConditions(
   const reading = method === "GET" || method === "HEAD";
   const match = headers.get("if-match");
   if (match !== null) {
-    if (!matches(match, facts, strongly)) return 412;
+    if (!matches(match, facts, facts.strong ? strongly : weakly)) return 412;
   } else if (isAfter(headers.get("if-unmodified-since"), facts) === true) {
     return 412;
   }

@@ -35,7 +35,9 @@ describe("conditions, in their order", () => {
     ["PUT", strong, { "if-match": "5" }, 412],
     ["PUT", strong, { "if-match": '"5' }, 412],
     ["PUT", weak, { "if-match": 'W/"5"' }, null],
-    ["PUT", weak, { "if-match": '"5"' }, 412],
+    // davfs2 sends a weak tag back as a strong one.
+    ["PUT", weak, { "if-match": '"5"' }, null],
+    ["PUT", weak, { "if-match": '"4"' }, 412],
     ["PUT", weak, { "if-match": "*" }, null],
     ["PUT", bare, { "if-match": "*" }, null],
     ["PUT", bare, { "if-match": '"5"' }, 412],
