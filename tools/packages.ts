@@ -15,6 +15,14 @@ const packageOf: Readonly<Record<string, string>> = {
   losetup: "mount",
   nbdkit: "nbdkit",
   nbdfuse: "libnbd-bin",
+  curl: "curl",
+  rclone: "rclone",
+  cadaver: "cadaver",
+  litmus: "litmus",
+  "mount.davfs": "davfs2",
+  chromium: "chromium",
+  "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf": "fonts-dejavu-core",
+  "/usr/lib/x86_64-linux-gnu/qemu/block-curl.so": "qemu-block-extra",
 };
 
 /** What each command needs. */
@@ -23,6 +31,9 @@ export const needs = {
   tests: [
     ...["fio", "mkfs.ext4", "losetup", "fusermount3", "qemu-img", "qemu-io"],
     ...["qemu-system-x86_64", "tgtd", "iscsi-inq", "/usr/lib/x86_64-linux-gnu/qemu/block-iscsi.so"],
+    ...["curl", "rclone", "cadaver", "litmus", "mount.davfs", "chromium"],
+    "/usr/lib/x86_64-linux-gnu/qemu/block-curl.so",
+    "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf",
   ],
   bench: ["fio", "nbdkit", "nbdfuse", "qemu-storage-daemon"],
 } as const;

@@ -17,7 +17,14 @@ export function conformanceSuite(kind: SubjectKind): void {
   if (kind.cannotRun !== null) console.log(`skipped: ${kind.name}: ${kind.cannotRun}`);
   for (const { about, cases } of groups) {
     describe.skipIf(kind.cannotRun !== null)(`${kind.name}: ${about}`, () => {
-      for (const one of cases) test(one.name, () => runCase(kind, one), caseDeadlineMs);
+      for (const one of cases) {
+        const reason = kind.cannot?.[one.name];
+        if (reason === undefined) test(one.name, () => runCase(kind, one), caseDeadlineMs);
+        else test.skip(`${one.name}: ${reason}`, () => {});
+      }
     });
   }
+  const names = new Set(groups.flatMap(({ cases }) => cases.map(({ name }) => name)));
+  const unknown = Object.keys(kind.cannot ?? {}).filter((name) => !names.has(name));
+  if (unknown.length > 0) throw new Error(`${kind.name} cannot do what is no case: ${unknown}`);
 }

@@ -98,7 +98,7 @@ process.on("exit", () => {
 });
 
 /** Takes a mount away even when its daemon hangs: requests that wait are aborted first. */
-function tearDown(path: string): void {
+export function tearDown(path: string): void {
   const device = deviceOf(path);
   if (device === null) return;
   const abort = `/sys/fs/fuse/connections/${device.split(":")[1]}/abort`;

@@ -1,0 +1,16 @@
+import { readdirSync, readFileSync } from "node:fs";
+
+/** Memory that a process holds now, and the most it ever held. */
+export function rssMiB(pid: number): { readonly now: number; readonly peak: number } {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  const of = (name: string): number => {
+    const kiB = new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(status)?.[1];
+    return Math.round(Number(kiB) / 1_024);
+  };
+  return { now: of("VmRSS"), peak: of("VmHWM") };
+}
+
+/** Descriptors that a process has open. */
+export function openFiles(pid: number): number {
+  return readdirSync(`/proc/${pid}/fd`).length;
+}
