@@ -118,6 +118,6 @@ export class Body implements RequestBody {
   #pull(into: Uint8Array, at: number, length: number): number {
     const count = this.#source.pull(into, at, length);
     if (count >= 0) return count;
-    throw new SheepfsError("cancelled", "the client ended the connection within the body");
+    throw new SheepfsError("invalid", "the client ended its body before it was complete");
   }
 }

@@ -15,7 +15,7 @@ export interface RequestBody {
   /**
    * The next bytes, valid until the next call; null at the end. The first call answers
    * `Expect: 100-continue`.
-   * @throws cancelled when the connection ends before the body does | invalid for bad framing |
+   * @throws cancelled when the connection is gone | invalid for bad framing or an early end |
    * timed_out when the client stays silent
    */
   next(): MaybePromise<Uint8Array | null>;
