@@ -7,6 +7,7 @@ import { limits } from "../src/base/limits.ts";
 import type { Struct } from "../src/base/struct.ts";
 import { errno, errnoOf, ioErrnoOf } from "../src/fuse/errno.ts";
 import { mountOptionWords } from "../src/fuse/mount-options.ts";
+import { statusOf } from "../src/webdav/status.ts";
 import { opcodes } from "../src/wire/opcode.ts";
 import { results } from "../src/wire/result.ts";
 
@@ -58,9 +59,10 @@ function errnoName(number: number): string {
 function errorsBlock(): string {
   const rows = entriesOf(errorTable).map(([code, { meaning, exit }]) => {
     const [any, io] = [errnoName(errnoOf[code]), errnoName(ioErrnoOf(code))];
-    return [`\`${code}\``, meaning, any === io ? any : `${any} (read, write: ${io})`, exit];
+    const inMount = any === io ? any : `${any} (read, write: ${io})`;
+    return [`\`${code}\``, meaning, inMount, statusOf[code], exit];
   });
-  return table(["error", "when", "errno in the mount", "exit code"], rows);
+  return table(["error", "when", "errno in the mount", "HTTP status", "exit code"], rows);
 }
 
 function exitCodesBlock(): string {
