@@ -23,10 +23,10 @@ export async function options(request: DavRequest, site: Site): Promise<HttpResp
   const node = await findRequested(request, site);
   const parent = await findParent(site, request.path, request.scope);
   const able = allowOf(node, parent).split(", ");
-  const allow = able.filter((method) => !site.readOnly || !writing.has(method)).join(", ");
-  if (node === null && allow === "OPTIONS") return notFound();
-  const headers: ResponseHeaders = [...abilities, ["Allow", allow]];
-  if (!allow.includes("PATCH")) return done(200, headers);
+  const methods = able.filter((method) => !site.readOnly || !writing.has(method));
+  if (node === null && able.length === 1) return notFound();
+  const headers: ResponseHeaders = [...abilities, ["Allow", methods.join(", ")]];
+  if (!methods.includes("PATCH")) return done(200, headers);
   return done(200, [...headers, ["Accept-Patch", "application/x-sabredav-partialupdate"]]);
 }
 

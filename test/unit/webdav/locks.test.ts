@@ -60,8 +60,8 @@ describe("a new lock", () => {
   ] as const) {
     test(`${JSON.stringify(wants)} after ${JSON.stringify(has)}`, () => {
       const fixture = new Fixture();
-      fixture.must(...has);
-      const made = fixture.create(...wants);
+      fixture.must(has[0], has[1]);
+      const made = fixture.create(wants[0], wants[1]);
       expect("token" in made ? null : made.map(({ path }) => path.join("/"))).toEqual(
         expected === null ? null : [...expected],
       );
@@ -149,7 +149,7 @@ describe("a write", () => {
   ] as const) {
     test(`of ${path} ${JSON.stringify(reach)} with ${JSON.stringify(lock)}`, () => {
       const fixture = new Fixture();
-      const { token } = fixture.must(...lock);
+      const { token } = fixture.must(lock[0], lock[1]);
       expect(fixture.blocked(path, reach)).toEqual([...expected]);
       expect(fixture.blocked(path, reach, token)).toEqual([]);
       expect(fixture.blocked(path, reach, "urn:uuid:other")).toEqual([...expected]);

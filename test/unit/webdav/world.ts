@@ -2,7 +2,7 @@ import { silentLogger } from "../../../src/base/log.ts";
 import { seededRandom } from "../../../src/base/random.ts";
 import type { HttpResponse } from "../../../src/http/exchange.ts";
 import { EventHub, NodeIds } from "../../../src/tree/events.ts";
-import type { Node } from "../../../src/tree/node.ts";
+import type { Node, OpenFile } from "../../../src/tree/node.ts";
 import { scratchDir } from "../../../src/tree/scratch.ts";
 import { DeadProperties } from "../../../src/webdav/dead-properties.ts";
 import { LockTable } from "../../../src/webdav/locks.ts";
@@ -66,7 +66,7 @@ export class DavWorld {
   readonly clock = new ManualClock();
   /** Lines that vdi/mount was given. */
   readonly commands: string[] = [];
-  readonly volume = new MemoryVolume(4096);
+  readonly volume = new WritableVolume(4096);
   readonly site: Site;
 
   constructor({ readOnly = false, basePath = "", children = {} }: WorldOptions = {}) {
@@ -113,6 +113,17 @@ export class DavWorld {
   async names(path: string): Promise<string[]> {
     const { text } = await this.must("PROPFIND", path, { fields: { depth: "1" } });
     return hrefsIn(text).filter((href) => href !== path);
+  }
+}
+
+/** One that can be written in either way. */
+class WritableVolume extends MemoryVolume {
+  override open(): OpenFile {
+    const write = (from: Uint8Array, offset: number): number => {
+      this.bytes.set(from, offset);
+      return from.length;
+    };
+    return { ...super.open(), write };
   }
 }
 
