@@ -48,6 +48,7 @@ test("without --json it says where it serves, how to log in, and how to end it",
   await until(() => !isRunning(Number(pid)));
 });
 
+// [S-53]
 test("SIGTERM takes nothing new, finishes what goes on, and makes it durable", async () => {
   await using cluster = await startCluster();
   const name = await cluster.createVdi("drain", { size: "16M" });

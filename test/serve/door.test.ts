@@ -13,6 +13,7 @@ async function curl(...args: readonly string[]): Promise<string> {
   return await must(["curl", "-s", "-m", "10", ...args]);
 }
 
+// [S-52]
 test("control files are refused to pages of other sites, and act for everybody else", async () => {
   await using cluster = await startCluster();
   const name = await cluster.createVdi("door", { size: "8M" });

@@ -5,6 +5,7 @@ import { startCluster } from "../support/cluster.ts";
 import { must, run, sheepfsBinary, start, TemporaryFolder } from "../support/process.ts";
 import { basic, Serving } from "./serving.ts";
 
+// [S-51]
 const loopback = ["--webdav", "127.0.0.1:0"];
 
 /**

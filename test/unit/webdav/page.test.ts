@@ -46,6 +46,7 @@ function volumeOf(sizeBytes: number): MemoryVolume {
 
 const hostile = `<script>alert("1")</script>&'\u202egnp.exe`;
 
+// [S-50]
 describe("the page of a directory", () => {
   test("has a link for each entry, encoded, and for the way back", async () => {
     const dir = new MemoryDir({ "a b%?#ü": new MemoryText("x"), sub: new MemoryDir({}) });
