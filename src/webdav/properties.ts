@@ -7,7 +7,7 @@ import { davNamespace, nameKey, type XmlName } from "./xml/element.ts";
 import { escapeText } from "./xml/write.ts";
 
 /** Facts about a file that only we have: what `FileNode.details` tells. */
-export const ownNamespace = "urn:sheepfs:file";
+const ownNamespace = "urn:sheepfs:file";
 
 /** One node, with what is known about it. */
 export interface PropertySubject {

@@ -2,6 +2,7 @@ import type { HttpResponse, ResponseHeaders } from "../../http/exchange.ts";
 import { allowOf, done, notFound } from "../answers.ts";
 import { findParent, findRequested } from "../paths.ts";
 import type { DavRequest, Site } from "../site.ts";
+import { patchType } from "./patch.ts";
 
 const abilities: ResponseHeaders = [
   ["DAV", "1, 2, 3"],
@@ -27,7 +28,7 @@ export async function options(request: DavRequest, site: Site): Promise<HttpResp
   if (node === null && able.length === 1) return notFound();
   const headers: ResponseHeaders = [...abilities, ["Allow", methods.join(", ")]];
   if (!methods.includes("PATCH")) return done(200, headers);
-  return done(200, [...headers, ["Accept-Patch", "application/x-sabredav-partialupdate"]]);
+  return done(200, [...headers, ["Accept-Patch", patchType]]);
 }
 
 /** `OPTIONS *`: what can be done to any node at all. */

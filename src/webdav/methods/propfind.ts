@@ -20,7 +20,7 @@ import { writeNamed } from "../xml/write.ts";
 import { readXmlBody } from "../xml-body.ts";
 
 /** What is asked about each node (RFC 4918 §14.20). */
-export type PropfindWish =
+type PropfindWish =
   | { readonly what: "names" }
   | { readonly what: "all"; readonly include: readonly XmlName[] }
   | { readonly what: "some"; readonly names: readonly XmlName[] };
@@ -57,7 +57,7 @@ export async function propfind(request: DavRequest, site: Site): Promise<HttpRes
 }
 
 /** @throws invalid for what asks for nothing, or for two things at once */
-export function parsePropfind(body: XmlElement | null): PropfindWish {
+function parsePropfind(body: XmlElement | null): PropfindWish {
   // No body asks for everything (RFC 4918 §9.1).
   if (body === null) return { what: "all", include: [] };
   const prop = davChild(body, "prop");

@@ -58,7 +58,7 @@ function nameOf(change: PropertyChange): XmlName {
 }
 
 /** @throws invalid for what changes nothing */
-export function parseProppatch(body: XmlElement | null): PropertyChange[] {
+function parseProppatch(body: XmlElement | null): PropertyChange[] {
   const changes: PropertyChange[] = [];
   const update = body !== null && isDav(body, "propertyupdate") ? body : null;
   for (const part of update === null ? [] : elementsOf(update)) {

@@ -29,7 +29,7 @@ export interface Asking {
 }
 
 /** What came back, with what tests look at. */
-export class Answer {
+class Answer {
   readonly response: HttpResponse;
 
   constructor(response: HttpResponse) {
