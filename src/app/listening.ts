@@ -148,6 +148,6 @@ async function within<T>(found: Promise<T>, host: string): Promise<T> {
   }
 }
 
-export function isLoopback(ip: string): boolean {
+function isLoopback(ip: string): boolean {
   return /^(?:::ffff:)?127\./i.test(ip) || ip === "::1";
 }

@@ -2,7 +2,6 @@ import { asSheepfsError } from "../../base/errors.ts";
 import type { Scope } from "../../base/scope.ts";
 import type { ClusterInfo } from "../../cluster/info.ts";
 import type { VdiFacts } from "../../cluster/vdis.ts";
-import type { AttachedVolumes } from "../../volume/attach.ts";
 import { Fresh } from "../fresh.ts";
 import type { SpaceInfo, SummaryLine } from "../node.ts";
 import type { EntryBase } from "./entry.ts";
@@ -14,10 +13,14 @@ interface SummaryFacts {
   vdis(scope: Scope): Promise<readonly VdiFacts[]>;
 }
 
+interface AttachedTitles {
+  list(): readonly { readonly title: string }[];
+}
+
 export interface SummaryPorts {
   readonly facts: SummaryFacts;
   readonly space: Fresh<SpaceInfo>;
-  readonly volumes: AttachedVolumes;
+  readonly volumes: AttachedTitles;
   /** The sheep in use. */
   readonly gateway: () => string;
 }
@@ -103,7 +106,7 @@ function vdisText(vdis: readonly VdiFacts[]): string {
   return `${working.length}${size}, ${snapshots} ${snapshots === 1 ? "snapshot" : "snapshots"}`;
 }
 
-function attachedText(volumes: AttachedVolumes): string {
+function attachedText(volumes: AttachedTitles): string {
   const titles = volumes.list().map(({ title }) => title);
   if (titles.length === 0) return "none; write a VDI's name to vdi/mount";
   const more = titles.length - namedMax;

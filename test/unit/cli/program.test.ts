@@ -13,7 +13,10 @@ async function sheepfs(line: string, env: Readonly<Record<string, string>> = {})
 
 describe("help on every level teaches with an example", () => {
   const levels: readonly (readonly [string, readonly string[]])[] = [
-    ["--help", ["mount", "umount", "serve", "sheep", "vdi", "SHEEPFS_SHEEP", "SHEEPFS_LOG", "vdi/mount"]],
+    [
+      "--help",
+      ["mount", "umount", "serve", "sheep", "vdi", "SHEEPFS_SHEEP", "SHEEPFS_LOG", "vdi/mount"],
+    ],
     ["mount --help", ["--sheep", "--read-only", "--page-cache", "--attach", "--log-file", "-f"]],
     ["umount --help", ["MOUNTPOINT"]],
     [

@@ -101,7 +101,10 @@ const tables: Readonly<Record<string, readonly Row[]>> = {
   "an unknown command is named, with the one that was meant": [
     { line: "moutn /m", says: ["'moutn'", "did you mean 'sheepfs mount'?"] },
     { line: "unmount /m", says: ["'unmount'", "did you mean 'sheepfs umount'?"] },
-    { line: "frobnicate", says: ["'frobnicate'", "mount, umount, serve, sheep, vdi", "; see 'sheepfs"] },
+    {
+      line: "frobnicate",
+      says: ["'frobnicate'", "mount, umount, serve, sheep, vdi", "; see 'sheepfs"],
+    },
     { line: "vdi lst", says: ["vdi lst", "did you mean 'list'? see"] },
     { line: "vdi resize a", says: ["vdi resize", "list, create, delete; see 'sheepfs vdi"] },
     { line: "toString", says: ["'toString'"] },
