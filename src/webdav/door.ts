@@ -11,6 +11,14 @@ export interface DoorOptions {
   readonly log: AccessLog | null;
 }
 
+/** Browsers ask for it beside whatever they show, and complain of an error. */
+const iconTarget = "/favicon.ico";
+const noIcon: HttpResponse = {
+  status: 204,
+  headers: [["Cache-Control", "max-age=86400"]],
+  body: null,
+};
+
 const anybody: Admission = { user: null, refused: null };
 
 /** Everything that a request passes before a method sees it, and what its answer gets on the way. */
@@ -39,6 +47,9 @@ export function behindDoor(inner: HttpHandler, { rules, auth, log }: DoorOptions
     // Before the login: a browser asks without one.
     const early = strangerRefusal(request, rules) ?? preflight(request, rules);
     if (early !== null) return finish(request, null, early);
+    if (request.target === iconTarget && request.method === "GET") {
+      return finish(request, null, noIcon);
+    }
     const admission = auth === null ? anybody : auth.admit(request);
     return admission instanceof Promise
       ? admission.then((one) => enter(request, one))
