@@ -16,8 +16,10 @@ dd{margin:0;overflow-wrap:anywhere}
 table{border-collapse:collapse;width:100%}
 th{text-align:left;color:var(--soft);font-weight:600}
 th,td{padding:.35rem .6rem .35rem 0;border-bottom:1px solid var(--line);vertical-align:top}
-td:first-child{overflow-wrap:anywhere}
-.size{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
+th:first-child{width:100%}
+td:first-child{overflow-wrap:anywhere;min-width:8rem}
+td:last-child{white-space:nowrap}
+.size{text-align:right;white-space:nowrap;padding-left:.6rem;font-variant-numeric:tabular-nums}
 .time{white-space:nowrap;color:var(--soft)}
 pre{margin:.4rem 0;padding:.8rem;overflow-x:auto;background:var(--band);border:1px solid var(--line);border-radius:6px;font:.85rem/1.45 ui-monospace,monospace}
 code{font:.9em ui-monospace,monospace;overflow-wrap:anywhere}
@@ -27,4 +29,4 @@ footer{margin-top:1.6rem;font-size:.85rem}
 `;
 
 /** What `pageStyle` is known by in the page's policy; a test holds the two together. */
-export const pageStyleHash = "sha256-HQwQUvI/fXO688cJv4WwRelaMdjui4YTfFxwMmSfmaE=";
+export const pageStyleHash = "sha256-nKMXJ6g/BjH+RjHRDzoq6b9goD14CAsMnH+irCntm8k=";
