@@ -174,6 +174,8 @@ export const limits = {
   sheepClientRequestsMax: 1_024,
   /** HTTP connections at once; one more is refused with 503. */
   httpConnectionsMax: 4_096,
+  /** Of those, how many are told so at once; the others are closed without a word. */
+  httpRefusalsMax: 64,
   /** Request line and header fields together. */
   httpHeadBytesMax: 16 * KiB,
   httpTargetBytesMax: 8 * KiB,
@@ -245,8 +247,10 @@ export const limits = {
   accessLogBytesMax: MiB,
   /** Locks of the WebDAV server at once. */
   davLocksMax: 1_024,
+  /** Shared locks that hold for one node: every listing tells all of them for each. */
+  davLocksSharedMax: 16,
   /** What a client says about itself when it locks. */
-  davLockOwnerBytesMax: 4 * KiB,
+  davLockOwnerBytesMax: 2 * KiB,
   /** How long a lock holds: what a client may ask for at least and most, and when it says nothing. */
   davLockSecondsMin: 5,
   davLockSecondsMax: 3_600,
@@ -259,8 +263,14 @@ export const limits = {
   /** Elements in such a body, and how deep in each other. */
   davXmlElementsMax: 4_096,
   davXmlDepthMax: 32,
-  /** One answer about many nodes; 1,024 volumes with all properties are about 1 MiB. */
-  davAnswerBytesMax: 32 * MiB,
+  /** Properties that one PROPFIND asks for by name, of each of many nodes. */
+  davPropertiesAskedMax: 256,
+  /** Memory of one answer about many nodes; 1,024 volumes with all properties take 2 MiB. */
+  davAnswerBytesMax: 16 * MiB,
+  /** Of all such answers that are being made or sent; one more is refused with 503. */
+  davAnswersBytesMax: 64 * MiB,
+  /** Such an answer is given to its connection as a whole until it is so long. */
+  davAnswerWholeBytes: 64 * KiB,
   /** Nodes of a directory that are asked for their attributes at once. */
   davAttrsInflightMax: 32,
   /** Memory for properties that clients have noted about nodes. */

@@ -8,7 +8,7 @@ import type { DateField } from "./date.ts";
 import type { HttpHandler, HttpRequest, HttpResponse, StreamedBody } from "./exchange.ts";
 import { formatHead, isBodiless } from "./format.ts";
 import { type Head, headFaultSoFar, parseHead } from "./head.ts";
-import { Inbox } from "./inbox.ts";
+import { Intake, type Told } from "./intake.ts";
 import { ResponseWriter, type WriterOwner } from "./response-writer.ts";
 import type { HttpSocket, HttpSocketEvents } from "./socket.ts";
 
@@ -29,22 +29,15 @@ export interface ConnectionHost {
 /** `head`: between requests or within a head; `ending`: the last answer is sent, the rest is read. */
 type ConnectionState = "head" | "answering" | "draining" | "ending" | "closed";
 
-const headEnd = Buffer.from("\r\n\r\n");
-const headEndBytes = headEnd.length;
 const goOn = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n");
-const cr = 0x0d;
-const lf = 0x0a;
 
 /** One client: takes its requests one after the other and sends the answers in that order. */
 export class Connection implements HttpSocketEvents, WriterOwner, BodySource {
   readonly #host: ConnectionHost;
   readonly #socket: HttpSocket;
-  readonly #inbox = new Inbox();
+  readonly #intake: Intake;
   readonly #writer: ResponseWriter;
   #state: ConnectionState = "head";
-  /** The client has ended its direction; what it has asked is still answered. */
-  #halfClosed = false;
-  #paused = false;
   #pumping = false;
   /** Of the exchange under way. */
   #head: Head | null = null;
@@ -55,7 +48,6 @@ export class Connection implements HttpSocketEvents, WriterOwner, BodySource {
   #keep = false;
   /** Counts exchanges, so that a late end of an earlier one is told apart. */
   #turn = 0;
-  #bodyWaiter: ((why: SheepfsError | null) => void) | null = null;
   /** Bytes of an unread body that are still to be thrown away. */
   #drainLeft = 0;
   /** For how many looks nothing has happened. */
@@ -65,12 +57,13 @@ export class Connection implements HttpSocketEvents, WriterOwner, BodySource {
   constructor(host: ConnectionHost, socket: HttpSocket) {
     this.#host = host;
     this.#socket = socket;
+    this.#intake = new Intake(socket, host.reads);
     this.#writer = new ResponseWriter(socket, this);
   }
 
   /** Neither within a request nor within a part of one. */
   get idle(): boolean {
-    return this.#state === "head" && this.#inbox.size === 0;
+    return this.#state === "head" && this.#intake.held === 0;
   }
 
   readable(): void {
@@ -79,7 +72,7 @@ export class Connection implements HttpSocketEvents, WriterOwner, BodySource {
         this.#readHead();
         return;
       case "answering":
-        this.#readAhead();
+        this.#intake.readAhead();
         return;
       case "draining":
       case "ending":
@@ -114,7 +107,7 @@ export class Connection implements HttpSocketEvents, WriterOwner, BodySource {
     const quietMs = this.#quietLooks * limits.httpSweepMs;
     switch (this.#state) {
       case "head": {
-        const between = this.#turn > 0 && this.#inbox.size === 0;
+        const between = this.#turn > 0 && this.#intake.held === 0;
         if (quietMs > (between ? limits.httpIdleTimeoutMs : limits.httpHeadTimeoutMs)) {
           this.destroy();
         }
@@ -134,25 +127,17 @@ export class Connection implements HttpSocketEvents, WriterOwner, BodySource {
 
   /** The body's: bytes at hand. */
   pull(into: Uint8Array, at: number, length: number): number {
-    if (this.#state === "closed") return -1;
-    const held = this.#inbox.take(into, at, length);
-    if (held === length) return held;
-    if (this.#halfClosed) return held === 0 ? -1 : held;
-    const count = this.#socket.read(into, at + held, length - held);
-    if (count >= 0) return held + count;
-    this.#halfClosed = true;
-    return held === 0 ? -1 : held;
+    return this.#state === "closed" ? -1 : this.#intake.pull(into, at, length);
   }
 
   /** The body's: tells when `pull` has something again. */
-  wait(told: (why: SheepfsError | null) => void): void {
-    if (this.#state === "closed" || this.#halfClosed || this.#inbox.size > 0) {
+  wait(told: Told): void {
+    if (this.#state === "closed") {
       told(null);
       return;
     }
-    this.#bodyWaiter = told;
     this.#quietLooks = 0;
-    this.#resume();
+    this.#intake.wait(told);
   }
 
   /** The body's: somebody is about to read it. */
@@ -160,7 +145,7 @@ export class Connection implements HttpSocketEvents, WriterOwner, BodySource {
     if (!this.#continueDue) return;
     this.#continueDue = false;
     // A client that has begun to send it does not wait.
-    if (this.#inbox.size > 0) return;
+    if (this.#intake.held > 0) return;
     const taken = this.#socket.write(goOn, 0, goOn.length, null, 0, 0);
     // No answer is under way: a socket without room for one line is broken.
     if (taken < goOn.length) this.destroy();
@@ -181,8 +166,8 @@ export class Connection implements HttpSocketEvents, WriterOwner, BodySource {
     }
     this.#drainLeft = left;
     this.#state = left > 0 ? "draining" : "head";
-    if (left > 0) this.#drainHeld();
-    this.#resume();
+    this.#intake.resume();
+    if (left > 0) this.#readAway();
     this.#pump();
   }
 
@@ -198,7 +183,6 @@ export class Connection implements HttpSocketEvents, WriterOwner, BodySource {
 
   #lookAtAnswer(quietMs: number): void {
     const { progress } = this.#writer;
-    const waiter = this.#bodyWaiter;
     if (progress !== this.#seenProgress) {
       this.#seenProgress = progress;
       this.#quietLooks = 0;
@@ -206,67 +190,50 @@ export class Connection implements HttpSocketEvents, WriterOwner, BodySource {
       if (quietMs > limits.httpStallMs) {
         this.#shut(new SheepfsError("timed_out", "the client takes nothing of its answer"));
       }
-    } else if (waiter === null) {
+    } else if (!this.#intake.awaited) {
       // It waits for us, not we for it.
       this.#quietLooks = 0;
     } else if (quietMs > limits.httpBodySilenceMs) {
-      this.#bodyWaiter = null;
-      waiter(new SheepfsError("timed_out", "the client stopped sending its body"));
+      this.#intake.tell(new SheepfsError("timed_out", "the client stopped sending its body"));
     }
   }
 
   #readHead(): void {
-    const { reads } = this.#host;
-    const count = this.#socket.read(reads, 0, reads.length);
-    if (count === 0) return;
-    if (count < 0) {
+    if (this.#intake.held === 0) this.#quietLooks = 0;
+    const head = this.#intake.readHead();
+    if (head !== null) {
+      this.#begin(head);
+      this.#pump();
+    } else if (this.#intake.ended) {
       // Also within a head: whoever ends there has asked for nothing.
       this.destroy();
-      return;
-    }
-    if (this.#inbox.size > 0) {
-      this.#inbox.add(reads, 0, count);
-      this.#pump();
-      return;
-    }
-    // Most requests come whole and alone: then nothing is kept and nothing copied.
-    this.#quietLooks = 0;
-    const text = takeHead(reads, 0, count);
-    if (text === null) {
-      this.#inbox.add(reads, 0, count);
+    } else {
       this.#checkUnfinished();
-      return;
     }
-    this.#inbox.add(reads, text.end, count);
-    this.#begin(text.text);
-    this.#pump();
   }
 
   /** Takes requests from what is held, as long as one is whole and none is under way. */
   #pump(): void {
-    if (this.#pumping) return;
+    if (this.#pumping || this.#state !== "head") return;
     this.#pumping = true;
     try {
-      while (this.#state === "head" && this.#inbox.size > 0) {
-        const { bytes, from, to } = this.#inbox;
-        const head = takeHead(bytes, from, to);
+      while (this.#state === "head" && this.#intake.held > 0) {
+        const head = this.#intake.heldHead();
         if (head === null) {
           this.#checkUnfinished();
           break;
         }
-        this.#inbox.skip(head.end - from);
-        this.#begin(head.text);
+        this.#begin(head);
       }
     } finally {
       this.#pumping = false;
     }
-    if (this.#state === "head" && this.#halfClosed) this.#end();
+    if (this.#state === "head" && this.#intake.ended) this.#end();
   }
 
   /** A head that can only become a wrong one is not waited for. */
   #checkUnfinished(): void {
-    const { bytes, from, to } = this.#inbox;
-    const fault = headFaultSoFar(bytes.toString("latin1", from, to));
+    const fault = headFaultSoFar(this.#intake.heldText);
     if (fault === null) return;
     this.#state = "answering";
     this.#respond(plainText(fault.status, fault.reason));
@@ -384,49 +351,19 @@ export class Connection implements HttpSocketEvents, WriterOwner, BodySource {
   #mayKeep(): boolean {
     const head = this.#head;
     if (head === null || !head.keepAlive || this.#host.stopping) return false;
-    if (this.#halfClosed && this.#inbox.size === 0) return false;
+    if (this.#intake.ended && this.#intake.held === 0) return false;
     const left = this.#body?.leftBytes ?? (this.#body === null ? 0 : null);
     // Nobody knows whether a client that was not told to go on sends the body all the same.
     if (left === null || (this.#continueDue && left > 0)) return false;
     return left <= limits.httpDrainBytesMax;
   }
 
-  /** Something arrived that nobody has asked for: a little is kept, then the client has to wait. */
-  #readAhead(): void {
-    const waiter = this.#bodyWaiter;
-    if (waiter !== null) {
-      this.#bodyWaiter = null;
-      waiter(null);
-      return;
-    }
-    if (this.#inbox.size > 0) {
-      this.#pause();
-      return;
-    }
-    const { reads } = this.#host;
-    const count = this.#socket.read(reads, 0, reads.length);
-    if (count > 0) this.#inbox.add(reads, 0, count);
-    if (count >= 0) return;
-    this.#halfClosed = true;
-    this.#pause();
-  }
-
   #readAway(): void {
-    const { reads } = this.#host;
     const draining = this.#state === "draining";
-    const length = draining ? Math.min(this.#drainLeft, reads.length) : reads.length;
-    const count = this.#socket.read(reads, 0, length);
-    if (count < 0) this.destroy();
-    if (!draining || count <= 0) return;
-    this.#drainLeft -= count;
-    if (this.#drainLeft === 0) this.#state = "head";
-  }
-
-  #drainHeld(): void {
-    const held = Math.min(this.#drainLeft, this.#inbox.size);
-    this.#inbox.skip(held);
-    this.#drainLeft -= held;
-    if (this.#drainLeft === 0) this.#state = "head";
+    const bytes = this.#intake.readAway(draining ? this.#drainLeft : Number.POSITIVE_INFINITY);
+    if (draining) this.#drainLeft -= bytes;
+    if (draining && this.#drainLeft === 0) this.#state = "head";
+    else if (this.#intake.ended) this.destroy();
   }
 
   /**
@@ -436,10 +373,10 @@ export class Connection implements HttpSocketEvents, WriterOwner, BodySource {
   #end(): void {
     this.#state = "ending";
     this.#quietLooks = 0;
-    this.#inbox.skip(this.#inbox.size);
+    this.#intake.clear();
     this.#socket.end();
-    if (this.#halfClosed) this.destroy();
-    else this.#resume();
+    if (this.#intake.ended) this.destroy();
+    else this.#intake.resume();
   }
 
   #shut(why: SheepfsError): void {
@@ -447,11 +384,9 @@ export class Connection implements HttpSocketEvents, WriterOwner, BodySource {
     this.#state = "closed";
     this.#turn += 1;
     this.#socket.destroy();
-    this.#inbox.skip(this.#inbox.size);
+    this.#intake.clear();
     this.#writer.close(why);
-    const waiter = this.#bodyWaiter;
-    this.#bodyWaiter = null;
-    waiter?.(why);
+    this.#intake.tell(why);
     this.#scope?.cancel();
     this.#releaseStreamed();
     this.#host.ended(this);
@@ -462,33 +397,6 @@ export class Connection implements HttpSocketEvents, WriterOwner, BodySource {
     this.#streamed = null;
     streamed?.release();
   }
-
-  #pause(): void {
-    if (this.#paused) return;
-    this.#paused = true;
-    this.#socket.pause();
-  }
-
-  #resume(): void {
-    if (!this.#paused || this.#halfClosed) return;
-    this.#paused = false;
-    this.#socket.resume();
-  }
-}
-
-/** @returns the first whole head of `bytes[from, to)` and where it ends; null when there is none */
-function takeHead(
-  bytes: Buffer,
-  from: number,
-  to: number,
-): { readonly text: string; readonly end: number } | null {
-  let start = from;
-  // Some clients send an empty line after a body (RFC 9112 §2.2).
-  while (start + 1 < to && bytes[start] === cr && bytes[start + 1] === lf) start += 2;
-  const at = bytes.indexOf(headEnd, start);
-  const end = at + headEndBytes;
-  if (at < 0 || end > to || end - start > limits.httpHeadBytesMax) return null;
-  return { text: bytes.toString("latin1", start, at + 2), end };
 }
 
 function bodyLength(body: Uint8Array | StreamedBody | null): number {

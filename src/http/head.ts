@@ -23,7 +23,7 @@ export interface HeadFault {
 }
 
 /** The header fields of one request. */
-export class Fields {
+class Fields {
   readonly #names: string[] = [];
   readonly #values: string[] = [];
 

@@ -43,11 +43,12 @@ export class HttpServer implements ConnectionHost {
   /** Takes a client over; its socket is the server's from now on. */
   accept(socket: HttpSocket): HttpSocketEvents {
     const connection = new Connection(this, socket);
-    const full = this.#connections.size >= limits.httpConnectionsMax;
+    const before = this.#connections.size;
     this.#connections.add(connection);
     this.#sweep ??= this.clock.after(limits.httpSweepMs, () => this.#look());
-    if (full) connection.refuse(503, "too many connections");
-    else if (this.stopping) connection.destroy();
+    const { httpConnectionsMax: max, httpRefusalsMax } = limits;
+    if (this.stopping || before >= max + httpRefusalsMax) connection.destroy();
+    else if (before >= max) connection.refuse(503, "too many connections; try again later");
     return connection;
   }
 
