@@ -9,6 +9,7 @@ import type { HttpListener, HttpSocket, HttpSocketEvents } from "../http/socket.
 import type { Frontend, Tree } from "../tree/node.ts";
 import { DeadProperties } from "./dead-properties.ts";
 import { LockTable } from "./locks.ts";
+import { AnswerMemory } from "./multistatus.ts";
 import { route } from "./router.ts";
 import { FileReads } from "./send-file.ts";
 import type { Site } from "./site.ts";
@@ -62,6 +63,7 @@ export class WebdavFrontend implements Frontend {
       ...{ tree, clock, log, readOnly, basePath },
       locks: new LockTable({ clock, random }),
       properties: new DeadProperties(),
+      answers: new AnswerMemory(),
       reads: new FileReads({ clock, random }),
       writes: new FileWrites(clock),
       wallMs: () => clock.wallMs(),

@@ -81,7 +81,7 @@ export function checkLocks(
   // Somebody else has locked something there (RFC 4918 §11.3).
   if (direct.length > 0) return conditionFailed(423, "lock-token-submitted", direct);
   if (below.length === 0) return null;
-  const answer = new Multistatus();
+  using answer = new Multistatus(site.answers);
   for (const href of below) {
     answer.addStatus(href, 423, davCondition("lock-token-submitted", [href]));
   }

@@ -46,12 +46,15 @@ export class LockTable {
 
   /**
    * A new lock, or those that are in its way.
-   * @throws overload when there are too many
+   * @throws overload when there are too many, or too many that are shared there
    */
   create(wish: LockWish): Lock | readonly Lock[] {
     const others = [...this.at(wish.path), ...(wish.deep ? this.#below(wish.path) : [])];
     const inTheWay = others.filter((lock) => wish.exclusive || lock.exclusive);
     if (inTheWay.length > 0) return inTheWay;
+    if (others.length >= limits.davLocksSharedMax) {
+      throw new SheepfsError("overload", `${others.length} locks are shared there already`);
+    }
     if (this.#byToken.size >= limits.davLocksMax) this.#dropExpired();
     if (this.#byToken.size >= limits.davLocksMax) {
       throw new SheepfsError("overload", `there are ${limits.davLocksMax} locks already`);

@@ -5,6 +5,7 @@ import type { RequestBody, RequestHeaders } from "../http/exchange.ts";
 import type { Tree } from "../tree/node.ts";
 import type { DeadProperties } from "./dead-properties.ts";
 import type { LockTable } from "./locks.ts";
+import type { AnswerMemory } from "./multistatus.ts";
 import type { FileReads } from "./send-file.ts";
 import type { FileWrites } from "./write-file.ts";
 
@@ -18,6 +19,7 @@ export interface Site {
   readonly basePath: string;
   readonly locks: LockTable;
   readonly properties: DeadProperties;
+  readonly answers: AnswerMemory;
   /** Memory and bounds of bodies on their way out and in. */
   readonly reads: FileReads;
   readonly writes: FileWrites;

@@ -128,7 +128,7 @@ function conflict(others: readonly Lock[], { path }: LockWish, site: Site): Http
   ];
   const direct = others.filter((lock) => lock.path.length <= path.length);
   if (direct.length > 0) return conditionFailed(423, "no-conflicting-lock", hrefs(direct));
-  const parts = new Multistatus();
+  using parts = new Multistatus(site.answers);
   for (const href of hrefs(others)) {
     parts.addStatus(href, 423, davCondition("no-conflicting-lock", [href]));
   }

@@ -39,7 +39,7 @@ export async function propfind(request: DavRequest, site: Site): Promise<HttpRes
     return conditionFailed(403, "propfind-finite-depth");
   }
   const asking = await askingOf(wish, request, site);
-  const answer = new Multistatus();
+  using answer = new Multistatus(site.answers);
   const own = await answerOf({ path, node }, asking);
   if (own === null) return notFound();
   own(answer);
@@ -76,10 +76,13 @@ function parsePropfind(body: XmlElement | null): PropfindWish {
   return { what: "all", include: include === null ? [] : namesIn(include) };
 }
 
-/** Each name once. */
+/** Each name once. @throws too_large */
 function namesIn(element: XmlElement): XmlName[] {
   const named = elementsOf(element).map(({ namespace, local }) => ({ namespace, local }));
-  return [...new Map(named.map((name) => [nameKey(name), name])).values()];
+  const names = [...new Map(named.map((name) => [nameKey(name), name])).values()];
+  const most = limits.davPropertiesAskedMax;
+  if (names.length <= most) return names;
+  throw new SheepfsError("too_large", `PROPFIND asks for more than ${most} properties`);
 }
 
 /** What is asked of every node, and what is the same for all of them. */

@@ -21,7 +21,7 @@ export async function proppatch(request: DavRequest, site: Site): Promise<HttpRe
   const changes = parseProppatch(await readXmlBody(request, site.clock));
   const refused = checkWriteConditions(request, node);
   if (refused !== null) return refused;
-  const answer = new Multistatus();
+  using answer = new Multistatus(site.answers);
   const { path } = request;
   answer.addProps(hrefOf(site.basePath, path, node.kind), carryOut(changes, path, site));
   return answer.response();

@@ -95,6 +95,14 @@ describe("a new lock", () => {
   });
 });
 
+// [S-59]
+test("one node is not locked by more than a few who share it", () => {
+  const fixture = new Fixture();
+  for (let count = 0; count < limits.davLocksSharedMax; count += 1) fixture.must("a", shared);
+  expect(() => fixture.create("a", shared)).toThrow(SheepfsError);
+  fixture.must("b", shared);
+});
+
 describe("a lock", () => {
   // [S-59]
   test("ends when its time has passed, unless it was given more", () => {

@@ -1,8 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { SheepfsError } from "../../../src/base/errors.ts";
 import { limits } from "../../../src/base/limits.ts";
+import type { HttpResponse } from "../../../src/http/exchange.ts";
 import type { Node } from "../../../src/tree/node.ts";
+import { route } from "../../../src/webdav/router.ts";
 import { MemoryDir, MemoryVolume } from "../fuse/memory-tree.ts";
+import { requestOf } from "./requests.ts";
 import { DavWorld, hrefsIn } from "./world.ts";
 
 const ask = (props: string): string =>
@@ -164,6 +167,38 @@ describe("PROPFIND", () => {
     expect(hrefsIn(xml)).toHaveLength(limits.volumesAttachedMax + 1);
     expect(most).toBeLessThanOrEqual(limits.davAttrsInflightMax);
     expect(xml.length).toBeLessThan(2 * 1024 * 1024);
+    expect(world.site.answers.usedBytes).toBe(0);
+  });
+
+  test("holds a bounded memory for all that are not sent yet, and gives it back", async () => {
+    const children: Record<string, Node> = {};
+    for (let count = 0; count < 1000; count += 1) children[`v${count}`] = new MemoryVolume(1);
+    const world = new DavWorld({ children: { inside: new MemoryDir(children) } });
+    const target = "/inside/";
+    const long = `<${"x".repeat(100)}/>`;
+    const many = Array.from({ length: limits.davPropertiesAskedMax }, (_, at) =>
+      long.replace("x", `x${at}`),
+    ).join("");
+    const wish = ask(`<D:prop>${many}</D:prop>`);
+    expect(
+      (await world.ask("PROPFIND", target, { fields: { depth: "1" }, body: wish })).status,
+    ).toBe(503);
+    expect(world.site.answers.usedBytes).toBe(0);
+    const held: HttpResponse[] = [];
+    for (;;) {
+      const response = await route(requestOf("PROPFIND", { depth: "1" }, { target }), world.site);
+      if (response.status !== 207) {
+        expect(response.status).toBe(503);
+        break;
+      }
+      held.push(response);
+      expect(world.site.answers.usedBytes).toBeLessThanOrEqual(limits.davAnswersBytesMax);
+    }
+    expect(held.length).toBeGreaterThan(20);
+    for (const { body } of held) {
+      if (body !== null && typeof body === "object" && "release" in body) body.release();
+    }
+    expect(world.site.answers.usedBytes).toBe(0);
   });
 
   // [S-62]
@@ -198,6 +233,18 @@ describe("PROPFIND", () => {
       expect(answer.status).toBe(400);
     });
   }
+
+  // [S-62]
+  test("for too many properties is 413", async () => {
+    for (const [count, status] of [
+      [limits.davPropertiesAskedMax, 207],
+      [limits.davPropertiesAskedMax + 1, 413],
+    ] as const) {
+      const names = Array.from({ length: count }, (_, at) => `<p${at}/><p${at}/>`).join("");
+      const asking = { fields: { depth: "0" }, body: ask(`<D:prop>${names}</D:prop>`) };
+      expect((await new DavWorld().ask("PROPFIND", "/", asking)).status).toBe(status);
+    }
+  });
 
   // [S-62]
   test("with too long a body is 413, whether or not that was announced", async () => {

@@ -1,11 +1,13 @@
 import { silentLogger } from "../../../src/base/log.ts";
 import { seededRandom } from "../../../src/base/random.ts";
+import { CancelScope } from "../../../src/base/scope.ts";
 import type { HttpResponse } from "../../../src/http/exchange.ts";
 import { EventHub, NodeIds } from "../../../src/tree/events.ts";
 import type { Node, OpenFile } from "../../../src/tree/node.ts";
 import { scratchDir } from "../../../src/tree/scratch.ts";
 import { DeadProperties } from "../../../src/webdav/dead-properties.ts";
 import { LockTable } from "../../../src/webdav/locks.ts";
+import { AnswerMemory } from "../../../src/webdav/multistatus.ts";
 import { route } from "../../../src/webdav/router.ts";
 import { FileReads } from "../../../src/webdav/send-file.ts";
 import type { Site } from "../../../src/webdav/site.ts";
@@ -31,17 +33,16 @@ export interface Asking {
 /** What came back, with what tests look at. */
 class Answer {
   readonly response: HttpResponse;
+  /** Of an answer that is text. */
+  readonly text: string;
 
-  constructor(response: HttpResponse) {
+  constructor(response: HttpResponse, text: string) {
     this.response = response;
+    this.text = text;
   }
 
   get status(): number {
     return this.response.status;
-  }
-
-  get text(): string {
-    return textOf(this.response);
   }
 
   field(name: string): string | null {
@@ -84,6 +85,7 @@ export class DavWorld {
       ...{ tree: new MemoryTree(root), clock, log: silentLogger, readOnly, basePath },
       locks: new LockTable({ clock, random }),
       properties: new DeadProperties(),
+      answers: new AnswerMemory(),
       reads: new FileReads({ clock, random }),
       writes: new FileWrites(clock),
       wallMs: () => clock.wallMs(),
@@ -98,7 +100,8 @@ export class DavWorld {
       { host: "here:80", ...fields },
       { target, body: bodyOf(bytes, chunked) },
     );
-    return new Answer(await route(request, this.site));
+    const response = await route(request, this.site);
+    return new Answer(response, await allText(response));
   }
 
   /** For what has to succeed. */
@@ -125,6 +128,23 @@ class WritableVolume extends MemoryVolume {
     };
     return { ...super.open(), write };
   }
+}
+
+/** Also of a long answer in XML, which is streamed; it is released then. */
+async function allText(response: HttpResponse): Promise<string> {
+  const { body } = response;
+  const isXml = fieldOf(response, "content-type")?.startsWith("application/xml") === true;
+  if (!isXml || body === null || typeof body === "string" || !("send" in body)) {
+    return textOf(response);
+  }
+  let text = "";
+  const write = (bytes: Uint8Array, at: number, length: number): void => {
+    text += new TextDecoder().decode(bytes.subarray(at, at + length));
+  };
+  const fail = (): void => {};
+  await body.send({ offer: () => 0, write, fail }, new CancelScope(Number.POSITIVE_INFINITY));
+  body.release();
+  return text;
 }
 
 export function hrefsIn(xml: string): string[] {
