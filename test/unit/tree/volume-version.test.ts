@@ -38,6 +38,7 @@ class Fixture {
 
 // S-48
 describe("the version of a volume", () => {
+  // [S-48]
   test("is strong while it is locked for us, and another one after each write", async () => {
     const world = new Fixture(true);
     const attached = await world.attach("web");
@@ -53,6 +54,7 @@ describe("the version of a volume", () => {
     expect([after.strong, after.tag === during.tag]).toEqual([true, false]);
   });
 
+  // [S-48]
   test("is weak where nothing keeps others from writing", async () => {
     const world = new Fixture(false);
     const attached = await world.attach("web");
@@ -82,6 +84,7 @@ describe("the version of a volume", () => {
     expect(after.modifiedMs).toBe(world.clock.wallMs());
   });
 
+  // [S-48]
   test("of a snapshot is strong and the same for ever", async () => {
     const world = new Fixture(true);
     world.cluster.snapshot("web", "one");

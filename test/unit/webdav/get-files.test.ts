@@ -7,6 +7,7 @@ const piece = limits.davReadBytes;
 
 describe("reading ranges", () => {
   // S-42
+  // [S-42]
   test("gives exactly the bytes asked for and reads no others", () => {
     const cases: readonly (readonly [range: string, offset: number, length: number])[] = [
       ["bytes=5-9", 5, 5],
@@ -26,6 +27,7 @@ describe("reading ranges", () => {
     }
   });
 
+  // [S-42]
   test("outside of the file is 416 with its size, and nothing is read", () => {
     const world = new FileWorld(10_000);
     const { status, fields } = answerOf(world.ask("GET", ["Range: bytes=10000-"]));
@@ -33,6 +35,7 @@ describe("reading ranges", () => {
     expect([world.volume.asked, world.volume.opens]).toEqual([[], 0]);
   });
 
+  // [S-42]
   test("several of them come as parts, each with its place", () => {
     const world = new FileWorld(10_000);
     const { status, fields, body } = answerOf(world.ask("GET", ["Range: bytes=0-4,100-103,-2"]));
@@ -123,6 +126,7 @@ describe("long answers", () => {
   });
 
   // S-47
+  // [S-47]
   test("read no further ahead of a client than a few pieces", () => {
     const world = new FileWorld(64 * piece);
     const socket = world.connect();
@@ -133,6 +137,7 @@ describe("long answers", () => {
   });
 
   // S-47
+  // [S-47]
   test("of clients that take nothing keep nobody else waiting", () => {
     const world = new FileWorld(2 * piece);
     const slow = Array.from({ length: 400 }, () => {

@@ -13,6 +13,7 @@ function announce(body: string): string {
 
 describe("PUT on a volume", () => {
   // S-44, S-45
+  // [S-44] [S-45]
   test("writes from its start, leaves the rest, and is answered when it is durable", () => {
     const world = new FileWorld(10_000);
     const before = world.volume.bytes.slice();
@@ -24,6 +25,7 @@ describe("PUT on a volume", () => {
     expect(world.volume.opens).toBe(0);
   });
 
+  // [S-44]
   test("longer than it is refused before a byte is asked for", () => {
     const world = new FileWorld(10_000);
     const socket = world.ask("PUT", ["Content-Length: 10001", "Expect: 100-continue"]);
@@ -31,6 +33,7 @@ describe("PUT on a volume", () => {
     expect([world.volume.story, world.volume.opens]).toEqual([[], 0]);
   });
 
+  // [S-44]
   test("that turns out longer has written what fits", () => {
     const world = new FileWorld(10_000);
     const chunk = `2000\r\n${"x".repeat(0x2000)}\r\n`;
@@ -47,6 +50,7 @@ describe("PUT on a volume", () => {
   });
 
   // S-46
+  // [S-46]
   test("whose client dies has written a prefix, in order", () => {
     for (const ending of ["reset", "endClient"] as const) {
       const world = new FileWorld(4 * MiB);
@@ -69,6 +73,7 @@ describe("PUT on a volume", () => {
     }
   });
 
+  // [S-47]
   test("has one write under way at a time, while the next bytes wait with the client", () => {
     const world = new FileWorld(8 * MiB);
     world.volume.writes = [];
@@ -112,6 +117,7 @@ describe("PUT on a volume", () => {
 
 describe("writing a range", () => {
   // S-43
+  // [S-43]
   test("changes that range and nothing else", () => {
     const cases: readonly (readonly [method: string, fields: readonly string[], offset: number])[] =
       [
@@ -189,6 +195,7 @@ describe("writing a range", () => {
 
 describe("PUT on other things", () => {
   // S-49
+  // [S-49]
   test("a control file takes lines, and an empty body does nothing", () => {
     const world = new FileWorld(0);
     expect(answerOf(world.ask("PUT", [announce("web1\n")], "web1\n", "/vdi/mount")).status).toBe(
@@ -198,6 +205,7 @@ describe("PUT on other things", () => {
     expect(world.dav.commands).toEqual(["web1\n"]);
   });
 
+  // [S-49]
   test("a control file takes no more than a little, and no ranges", () => {
     const world = new FileWorld(0);
     const long = "x".repeat(limits.davCommandBytesMax + 1);
@@ -224,6 +232,7 @@ describe("PUT on other things", () => {
   });
 
   // S-65
+  // [S-65]
   test("what macOS leaves beside files is not kept", () => {
     const world = new FileWorld(10_000);
     for (const name of ["/scratch/.DS_Store", "/scratch/._a", "/paced/._v"]) {
