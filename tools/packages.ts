@@ -21,6 +21,9 @@ const packageOf: Readonly<Record<string, string>> = {
   litmus: "litmus",
   "mount.davfs": "davfs2",
   chromium: "chromium",
+  wrk: "wrk",
+  nginx: "nginx",
+  apache2: "apache2-bin",
   "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf": "fonts-dejavu-core",
   "/usr/lib/x86_64-linux-gnu/qemu/block-curl.so": "qemu-block-extra",
 };
@@ -36,6 +39,7 @@ export const needs = {
     "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf",
   ],
   bench: ["fio", "nbdkit", "nbdfuse", "qemu-storage-daemon"],
+  benchWebdav: ["wrk", "nginx", "rclone", "apache2"],
 } as const;
 
 /**

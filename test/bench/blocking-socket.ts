@@ -124,6 +124,15 @@ function noDelay(fd: number): void {
   libc.setsockopt(fd, 6, 1, one.pointer(0), 4);
 }
 
+/** Takes little ahead of what is read, and waits no longer than so long for a byte. */
+export function narrow(fd: number, receiveBytes: number, timeoutSeconds: number): void {
+  const value = new Memory(16);
+  value.view.setUint32(0, receiveBytes, true);
+  libc.setsockopt(fd, 1, 8, value.pointer(0), 4);
+  value.view.setUint32(0, timeoutSeconds, true);
+  libc.setsockopt(fd, 1, 20, value.pointer(0), 16);
+}
+
 function address(host: string, port: number): Memory {
   const memory = new Memory(addressBytes);
   memory.view.setUint16(0, inet, true);

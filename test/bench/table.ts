@@ -24,12 +24,18 @@ export function comparisonTable(comparison: Comparison, loads: readonly Load[]):
     const wanted = bar === null ? "" : String(bar);
     return [load.name, shown(load, ours), shown(load, other), ratio, wanted];
   });
+  return markdown(heads, rows);
+}
+
+/** A table of which all columns but the first are numbers. */
+export function markdown(heads: readonly string[], rows: readonly (readonly string[])[]): string {
   return [heads, heads.map((_, at) => (at === 0 ? "---" : "---:")), ...rows]
     .map((cells) => `| ${cells.join(" | ")} |`)
     .join("\n");
 }
 
-function shown(load: Load, perSecond: number | undefined): string {
+/** Operations per second as they are shown; bytes where these are what counts. */
+export function shown(load: Load, perSecond: number | undefined): string {
   if (perSecond === undefined) return "";
   if (load.bytes > 4096) return `${Math.round((perSecond * load.bytes) / 2 ** 20)} MiB/s`;
   return `${Math.round(perSecond)} /s`;
