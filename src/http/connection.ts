@@ -300,8 +300,10 @@ export class Connection implements HttpSocketEvents, WriterOwner, BodySource {
     this.#keep = this.#mayKeep();
     const { date, clock, serverName: server } = this.#host;
     const head = formatHead(response, {
-      ...{ date: date.at(clock.wallMs()), server, keepAlive: this.#keep },
+      date: date.at(clock.wallMs()),
+      server,
       contentBytes: bodiless ? null : length,
+      keepAlive: this.#keep,
     });
     this.#writer.begin(head, sends ? length : 0);
     if (bytes === null || bytes instanceof Uint8Array) {

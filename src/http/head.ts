@@ -189,7 +189,11 @@ function frame(head: Pick<Head, "method" | "target" | "modern" | "fields">): Hea
   if (bodyBytes !== null && typeof bodyBytes !== "number") return bodyBytes;
   const connection = fields.get("connection");
   return {
-    ...{ method: head.method, target: head.target, modern, fields, bodyBytes },
+    method: head.method,
+    target: head.target,
+    modern,
+    fields,
+    bodyBytes,
     keepAlive: modern && (connection === null || !hasToken(connection, "close")),
     expects: modern && expectation !== null && bodyBytes !== 0,
   };

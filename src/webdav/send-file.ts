@@ -146,6 +146,8 @@ export class FileBody implements StreamedBody, BufferWaiter, BufferHolder {
   #reading = 0;
   #waiting = false;
   #blocked = false;
+  /** Its pieces may be taken from it. */
+  #stalled = false;
   #released = false;
   #failure: SheepfsError | null = null;
   /** While pieces are begun: what is done at once is sent when all are. */
@@ -166,7 +168,7 @@ export class FileBody implements StreamedBody, BufferWaiter, BufferHolder {
 
   writable(): void {
     this.#blocked = false;
-    this.#options.reads.pool.moves(this);
+    this.#moves();
     this.#drain();
   }
 
@@ -178,9 +180,8 @@ export class FileBody implements StreamedBody, BufferWaiter, BufferHolder {
     if (this.#released) return;
     this.#released = true;
     this.#writer = null;
-    const { pool } = this.#options.reads;
-    if (this.#waiting) pool.leave(this);
-    pool.moves(this);
+    if (this.#waiting) this.#options.reads.pool.leave(this);
+    this.#moves();
     // The one that is being lent has its answer already.
     for (const piece of this.#pieces) {
       if (piece.state === "reading" && piece.sent < piece.length) piece.cancel();
@@ -198,6 +199,7 @@ export class FileBody implements StreamedBody, BufferWaiter, BufferHolder {
   surrender(): void {
     const [first] = this.#pieces;
     assert(this.#reading === 0 && first !== undefined, "only what is read is given up");
+    this.#stalled = false;
     this.#next = first.offset + first.sent;
     this.#dropReady();
   }
@@ -277,7 +279,15 @@ export class FileBody implements StreamedBody, BufferWaiter, BufferHolder {
     this.#filling = false;
     // What was there at once, a hole or a text.
     if (this.#pieces[0]?.state === "ready" && !this.#blocked) this.#drain();
-    else if (this.#blocked && this.#reading === 0 && this.#pieces.length > 0) pool.stalled(this);
+    else if (this.#blocked && this.#reading === 0 && this.#pieces.length > 0) {
+      this.#stalled = true;
+      pool.stalled(this);
+    }
+  }
+
+  #moves(): void {
+    if (this.#stalled) this.#options.reads.pool.moves(this);
+    this.#stalled = false;
   }
 
   #mayRead(): boolean {
@@ -305,11 +315,18 @@ export class FileBody implements StreamedBody, BufferWaiter, BufferHolder {
   }
 
   #dropReady(): void {
-    const dropped = this.#pieces.filter((piece) => piece.state === "ready");
-    if (dropped.length === 0) return;
-    const kept = this.#pieces.filter((piece) => piece.state !== "ready");
-    this.#pieces.splice(0, this.#pieces.length, ...kept);
-    for (const piece of dropped) this.#free(piece);
+    const pieces = this.#pieces;
+    let kept = 0;
+    for (let at = 0; at < pieces.length; at += 1) {
+      const piece = pieces[at];
+      if (piece === undefined) continue;
+      if (piece.state === "ready") this.#free(piece);
+      else {
+        pieces[kept] = piece;
+        kept += 1;
+      }
+    }
+    pieces.length = kept;
   }
 
   #free(piece: ReadPiece): void {
