@@ -1,4 +1,5 @@
 import { assert } from "../base/assert.ts";
+import { asSheepfsError } from "../base/errors.ts";
 import type { Scope } from "../base/scope.ts";
 import type { DirNode, FileNode, Node } from "../tree/node.ts";
 
@@ -6,27 +7,34 @@ export interface NodeCopy {
   readonly node: Node;
   readonly into: DirNode;
   readonly name: string;
-  /** With everything below it. */
-  readonly deep: boolean;
 }
 
 const copyBytes = 256 * 1024;
 
 /**
- * Copies a node. What was made before a failure stays.
- * @throws no_space | exists | what reading and making throw
+ * An empty node of the same kind.
+ * @throws exists | no_space | name_too_long
  */
-export async function copyNode({ node, into, name, deep }: NodeCopy, scope: Scope): Promise<void> {
+export async function makeLike({ node, into, name }: NodeCopy, scope: Scope): Promise<Node> {
   assert(into.makeDir !== undefined && into.makeFile !== undefined, "things can be made there");
-  if (node.kind === "file") {
-    await copyFile(node, await into.makeFile(name, scope), scope);
+  return node.kind === "file" ? await into.makeFile(name, scope) : await into.makeDir(name, scope);
+}
+
+/**
+ * Copies what is in one node into another one of its kind, with everything below. What was copied
+ * before a failure stays.
+ * @throws no_space | what reading and making throw
+ */
+export async function copyContent(source: Node, target: Node, scope: Scope): Promise<void> {
+  if (source.kind === "file") {
+    if (target.kind === "file") await copyFile(source, target, scope);
     return;
   }
-  const made = await into.makeDir(name, scope);
-  if (!deep) return;
-  for await (const { name: member } of node.list(scope)) {
-    const found = await node.lookup(member, scope);
-    if (found !== null) await copyNode({ node: found, into: made, name: member, deep }, scope);
+  assert(target.kind === "dir", "a directory is copied to a directory");
+  for await (const { name } of source.list(scope)) {
+    const node = await source.lookup(name, scope);
+    if (node === null) continue;
+    await copyContent(node, await makeLike({ node, into: target, name }, scope), scope);
   }
 }
 
@@ -51,10 +59,23 @@ async function copyFile(source: FileNode, target: FileNode, scope: Scope): Promi
   }
 }
 
-/** A name that nothing in the directory has. */
-export async function freeName(dir: DirNode, scope: Scope): Promise<string> {
+/**
+ * Finds a name that nothing in the directory has and takes it by `take`, which throws `exists` when
+ * somebody else was faster.
+ */
+export async function takeFreeName(
+  dir: DirNode,
+  take: (name: string) => Promise<void>,
+  scope: Scope,
+): Promise<string> {
   for (let count = 0; ; count += 1) {
     const name = `.sheepfs-${count}`;
-    if ((await dir.lookup(name, scope)) === null) return name;
+    if ((await dir.lookup(name, scope)) !== null) continue;
+    try {
+      await take(name);
+      return name;
+    } catch (thrown) {
+      if (asSheepfsError(thrown).code !== "exists") throw thrown;
+    }
   }
 }

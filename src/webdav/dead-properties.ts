@@ -1,5 +1,6 @@
 import { SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
+import { pathKey } from "./paths.ts";
 import { nameKey, type XmlElement, type XmlName } from "./xml/element.ts";
 import { writeElement } from "./xml/write.ts";
 
@@ -46,7 +47,7 @@ export class DeadProperties {
         properties.set(nameKey(property.name), property);
       }
     }
-    const key = keyOf(path);
+    const key = pathKey(path);
     this.#checkRoom(sizeOf(key, properties) - sizeOf(key, this.#at(path)));
     this.#put(path, properties);
   }
@@ -60,7 +61,7 @@ export class DeadProperties {
     const copies = originals.map(
       ([path, properties]) => [[...target, ...path.slice(source.length)], properties] as const,
     );
-    this.#checkRoom(copies.reduce((sum, [path, one]) => sum + sizeOf(keyOf(path), one), 0));
+    this.#checkRoom(copies.reduce((sum, [path, one]) => sum + sizeOf(pathKey(path), one), 0));
     this.removeBelow(target);
     for (const [path, properties] of copies) this.#put(path, properties);
   }
@@ -86,12 +87,12 @@ export class DeadProperties {
   }
 
   #at(path: readonly string[]): Properties {
-    return this.#byPath.get(keyOf(path)) ?? none;
+    return this.#byPath.get(pathKey(path)) ?? none;
   }
 
   /** Of the node and everything below it. */
   #below(path: readonly string[]): [string[], Properties][] {
-    const key = keyOf(path);
+    const key = pathKey(path);
     const inside = key === "" ? "" : `${key}/`;
     return [...this.#byPath]
       .filter(([at]) => at === key || at.startsWith(inside))
@@ -104,7 +105,7 @@ export class DeadProperties {
   }
 
   #put(path: readonly string[], properties: Properties): void {
-    const key = keyOf(path);
+    const key = pathKey(path);
     this.#bytes += sizeOf(key, properties) - sizeOf(key, this.#at(path));
     if (properties.size === 0) this.#byPath.delete(key);
     else this.#byPath.set(key, properties);
@@ -115,11 +116,6 @@ export interface PropertyCopy {
   readonly source: readonly string[];
   readonly target: readonly string[];
   readonly deep: boolean;
-}
-
-/** Names have no slash, so this is unambiguous. */
-function keyOf(path: readonly string[]): string {
-  return path.join("/");
 }
 
 /** Memory that they take, by estimate: two bytes a character, and something for each. */

@@ -3,6 +3,7 @@ import { SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Random } from "../base/random.ts";
 import type { Node } from "../tree/node.ts";
+import { pathKey } from "./paths.ts";
 import type { XmlElement } from "./xml/element.ts";
 
 /** One lock (RFC 4918 §6). It guards writes over HTTP, never reads, and nothing in the mount. */
@@ -115,18 +116,19 @@ export class LockTable {
     const { path, deep, membership } = reach;
     const groups = [this.at(path)];
     if (membership && path.length > 0) groups.push(this.at(path.slice(0, -1)));
-    if (deep) groups.push(...Map.groupBy(this.#below(path), ({ path: at }) => keyOf(at)).values());
+    if (deep)
+      groups.push(...Map.groupBy(this.#below(path), ({ path: at }) => pathKey(at)).values());
     const blocked = new Map<string, Lock>();
     for (const locks of groups) {
       const [first] = locks;
       if (first === undefined || locks.some(({ token }) => tokens.has(token))) continue;
-      blocked.set(keyOf(first.path), first);
+      blocked.set(pathKey(first.path), first);
     }
     return [...blocked.values()];
   }
 
   #own(path: readonly string[]): readonly Lock[] {
-    const key = keyOf(path);
+    const key = pathKey(path);
     const locks = this.#byPath.get(key);
     if (locks === undefined) return [];
     const now = this.#clock.nowMs();
@@ -146,13 +148,13 @@ export class LockTable {
 
   #put(lock: Lock): void {
     this.#byToken.set(lock.token, lock);
-    const key = keyOf(lock.path);
+    const key = pathKey(lock.path);
     this.#byPath.set(key, [...(this.#byPath.get(key) ?? []), lock]);
   }
 
   #drop(lock: Lock): void {
     this.#byToken.delete(lock.token);
-    const key = keyOf(lock.path);
+    const key = pathKey(lock.path);
     const left = (this.#byPath.get(key) ?? []).filter(({ token }) => token !== lock.token);
     if (left.length === 0) this.#byPath.delete(key);
     else this.#byPath.set(key, left);
@@ -181,9 +183,4 @@ export class LockTable {
     ];
     return `urn:uuid:${fields.join("-")}`;
   }
-}
-
-/** Names have no slash, so this is unambiguous. */
-function keyOf(path: readonly string[]): string {
-  return path.join("/");
 }

@@ -89,6 +89,11 @@ export function hrefOf(basePath: string, path: readonly string[], kind: Node["ki
   return kind === "dir" ? `${href}/` : href;
 }
 
+/** One text for a path, by which it can be found: names have no slash. */
+export function pathKey(path: readonly string[]): string {
+  return path.join("/");
+}
+
 /** The node at a path; null when there is none. At once where all look-ups are. */
 export function findNode(
   site: Pick<Site, "tree">,

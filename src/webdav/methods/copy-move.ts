@@ -3,7 +3,7 @@ import type { Scope } from "../../base/scope.ts";
 import type { HttpResponse } from "../../http/exchange.ts";
 import type { DirNode, Node } from "../../tree/node.ts";
 import { done, noParent, notFound } from "../answers.ts";
-import { copyNode, freeName } from "../copy-node.ts";
+import { copyContent, makeLike, takeFreeName } from "../copy-node.ts";
 import { depthOf } from "../depth.ts";
 import { checkLocks, checkWriteConditions } from "../guard.ts";
 import { findNode, findParent, findRequested, parseReference } from "../paths.ts";
@@ -28,9 +28,16 @@ export async function copy(request: DavRequest, site: Site): Promise<HttpRespons
   if ("status" in plan) return plan;
   const { node, into, source, target, replaced, deep } = plan;
   const { scope } = request;
-  await throughFreeName(plan, scope, async (name) => {
-    await copyNode({ node, into, name, deep }, scope);
-    site.properties.copy({ source, target, deep });
+  let made: Node = node;
+  await throughFreeName(plan, scope, {
+    begin: async (name) => {
+      made = await makeLike({ node, into, name }, scope);
+    },
+    finish: async () => {
+      if (deep) await copyContent(node, made, scope);
+      site.properties.copy({ source, target, deep });
+    },
+    undo: async (name) => await into.remove?.(name, scope),
   });
   // A file that was written over is the same for who has locked it.
   if (node.kind === "dir" || replaced?.kind === "dir") site.locks.removeBelow(target);
@@ -43,8 +50,11 @@ export async function move(request: DavRequest, site: Site): Promise<HttpRespons
   if ("status" in plan) return plan;
   const { from, into, source, target, replaced } = plan;
   const { scope } = request;
-  await throughFreeName(plan, scope, async (name) => {
-    await from.move?.(source.at(-1) ?? "", into, name, scope);
+  const name = source.at(-1) ?? "";
+  await throughFreeName(plan, scope, {
+    begin: async (free) => await from.move?.(name, into, free, scope),
+    finish: async () => {},
+    undo: async (free) => await into.move?.(free, from, name, scope),
   });
   site.locks.removeBelow(source);
   site.locks.removeBelow(target);
@@ -52,25 +62,36 @@ export async function move(request: DavRequest, site: Site): Promise<HttpRespons
   return done(replaced === null ? 201 : 204);
 }
 
+interface Placing {
+  /** Puts it, or the beginning of it, under that name. @throws exists when that is not free */
+  begin(name: string): Promise<void>;
+  finish(): Promise<void>;
+  /** Leaves nothing under that name, as if it had not been begun. */
+  undo(name: string): Promise<void>;
+}
+
 /**
  * Puts something beside the target first, under a name that is free, and in its place then: what
- * fails leaves the target as it was.
+ * fails leaves everything as it was.
  */
 async function throughFreeName(
   { into, target, replaced }: Transfer,
   scope: Scope,
-  put: (name: string) => Promise<void>,
+  { begin, finish, undo }: Placing,
 ): Promise<void> {
-  const name = await freeName(into, scope);
-  const last = target.at(-1) ?? "";
+  const free = await takeFreeName(into, begin, scope);
+  const name = target.at(-1) ?? "";
   try {
-    await put(name);
+    await finish();
+    // Somebody may have removed what is to be replaced, or made what was not there: that is kept.
+    if (replaced !== null && (await into.lookup(name, scope)) === replaced) {
+      await into.remove?.(name, scope);
+    }
+    await into.move?.(free, into, name, scope);
   } catch (thrown) {
-    if ((await into.lookup(name, scope)) !== null) await into.remove?.(name, scope);
+    await undo(free);
     throw thrown;
   }
-  if (replaced !== null) await into.remove?.(last, scope);
-  await into.move?.(name, into, last, scope);
 }
 
 async function planTransfer(request: DavRequest, site: Site): Promise<Transfer | HttpResponse> {

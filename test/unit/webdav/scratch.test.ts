@@ -98,6 +98,38 @@ describe("COPY and MOVE", () => {
     expect(await world.names("/scratch/")).toEqual(["/scratch/h", "/scratch/a/", "/scratch/b"]);
   });
 
+  test("that fail leave everything as it was", async () => {
+    const world = await filled();
+    let path = "/scratch/deep";
+    await world.must("MKCOL", path);
+    for (let depth = 2; depth <= limits.scratchDepthMax; depth += 1) {
+      path += "/x";
+      await world.must("MKCOL", path);
+    }
+    for (const method of ["COPY", "MOVE"]) {
+      const fields = { destination: `${path}/d` };
+      expect((await world.ask(method, "/scratch/d", { fields })).status).toBe(507);
+      expect(await world.names(`${path}/`)).toEqual([]);
+      expect(await content(world, "/scratch/d/e/g")).toBe("g");
+    }
+  });
+
+  test("to one name at the same time put one of them there", async () => {
+    for (const method of ["COPY", "MOVE"]) {
+      const world = await filled();
+      const fields = { destination: "/scratch/new" };
+      const answers = await Promise.all(
+        ["/scratch/h", "/scratch/d/f"].map((path) => world.ask(method, path, { fields })),
+      );
+      const statuses = answers.map(({ status }) => status).sort();
+      expect(statuses[0]).toBe(201);
+      expect([204, 409]).toContain(statuses[1] ?? 0);
+      const names = await world.names("/scratch/");
+      expect(names).toContain("/scratch/new");
+      expect(names.filter((name) => name.includes(".sheepfs"))).toEqual([]);
+    }
+  });
+
   test("leave locks behind, and a copy is not locked", async () => {
     const world = await filled();
     const made = await world.must("LOCK", "/scratch/h", { body: lockBody("exclusive") });
