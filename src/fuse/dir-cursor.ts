@@ -1,7 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import { limits } from "../base/limits.ts";
-import { deadlineScope } from "../base/scope.ts";
 import type { MaybePromise } from "../base/maybe-promise.ts";
+import { deadlineScope } from "../base/scope.ts";
 import type { DirEntry, DirNode } from "../tree/node.ts";
 
 /** Takes one entry; false when there is no room for it. `next` is the offset behind it. */
