@@ -31,6 +31,8 @@ export class Authenticator {
   readonly #log: Logger;
   readonly #failed: FailedLogins;
   readonly #known = new Map<string, Admission>();
+  /** Logins that are being looked at, by peer and digest. */
+  readonly #pending = new Map<string, Promise<Admission | null>>();
   readonly #hashing: HashingTurns;
   #users: Users;
   /** Stands for users whom nobody knows, so that looking for them takes as long. */
@@ -55,31 +57,47 @@ export class Authenticator {
 
   admit(request: HttpRequest): MaybePromise<Admission> {
     const field = request.headers.get("authorization");
-    if (field === null) return challenge("log in to use this server", null);
+    if (field === null) return challenge("log in to use this server");
     const key = this.#passwords.digest(field);
-    return this.#known.get(key) ?? this.#logIn(request, field, key);
+    return this.#known.get(key) ?? this.#join(request, field, key);
   }
 
-  async #logIn(request: HttpRequest, field: string, key: string): Promise<Admission> {
+  /** A client that begins with many connections at once is looked at once, and waits once. */
+  async #join(request: HttpRequest, field: string, key: string): Promise<Admission> {
     const given = parseBasic(field);
-    if (given === null) return challenge("log in with Basic authentication", null);
+    if (given === null) return challenge("log in with Basic authentication");
+    const name = `${request.peer} ${key}`;
+    while (!request.scope.cancelled) {
+      const admission = await (this.#pending.get(name) ?? this.#begin(name, request, given, key));
+      if (admission !== null) return admission;
+    }
+    return challenge("the client is gone");
+  }
+
+  #begin(name: string, request: HttpRequest, given: Login, key: string): Promise<Admission | null> {
+    const looking = this.#logIn(request, given, key).finally(() => this.#pending.delete(name));
+    this.#pending.set(name, looking);
+    return looking;
+  }
+
+  /** @returns null when it has to be looked at again: who asked is gone, or the users are others */
+  async #logIn(request: HttpRequest, given: Login, key: string): Promise<Admission | null> {
     const { peer, scope } = request;
     const waitMs = this.#failed.enter(peer);
     if (waitMs === null) return tooMany(429, "too many logins are waiting; try again later");
     let outcome: "right" | "wrong" | "given-up" = "given-up";
     try {
       if (waitMs > 0) await this.#pause(waitMs, scope);
-      if (scope.cancelled) return challenge("given up", null);
-      const users = this.#users;
-      const hash = users.get(given.user);
+      if (scope.cancelled) return null;
       const turn = this.#hashing.take();
       if (turn === null) return tooMany(503, "too many logins are being checked; try again later");
       await turn;
       try {
+        const users = this.#users;
+        const hash = users.get(given.user);
         const same = await this.#passwords.matches(given.password, hash ?? this.#nobody);
-        // The users may have become others meanwhile.
-        const right = same && hash !== undefined && users === this.#users && given.password !== "";
-        outcome = right ? "right" : "wrong";
+        if (users !== this.#users) return null;
+        outcome = same && hash !== undefined && given.password !== "" ? "right" : "wrong";
       } finally {
         this.#hashing.giveBack();
       }
@@ -88,7 +106,7 @@ export class Authenticator {
     }
     if (outcome === "right") return this.#remember(key, { user: given.user, refused: null });
     this.#log.warn(`failed login as '${printable(given.user)}' from ${peer}`);
-    return challenge("user or password is wrong", null);
+    return challenge("user or password is wrong");
   }
 
   #remember(key: string, admission: Admission): Admission {
@@ -136,10 +154,13 @@ class HashingTurns {
   }
 }
 
+interface Login {
+  readonly user: string;
+  readonly password: string;
+}
+
 /** @returns null when it is no Basic of RFC 7617 §2: base64 of UTF-8 text with a colon */
-export function parseBasic(
-  field: string,
-): { readonly user: string; readonly password: string } | null {
+export function parseBasic(field: string): Login | null {
   const encoded = /^basic +([A-Za-z0-9+/]+={0,2}) *$/i.exec(field)?.[1];
   if (encoded === undefined) return null;
   let text: string;
@@ -153,9 +174,9 @@ export function parseBasic(
   return colon < 0 ? null : { user: text.slice(0, colon), password: text.slice(colon + 1) };
 }
 
-function challenge(text: string, user: string | null): Admission {
+function challenge(text: string): Admission {
   const field = 'Basic realm="sheepfs", charset="UTF-8"';
-  return { user, refused: refusal(401, text, [["WWW-Authenticate", field]]) };
+  return { user: null, refused: refusal(401, text, [["WWW-Authenticate", field]]) };
 }
 
 function tooMany(status: 429 | 503, text: string): Admission {

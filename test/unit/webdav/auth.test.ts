@@ -73,6 +73,40 @@ describe("a login", () => {
     expect(world.passwords.hashed).toBe(1);
   });
 
+  test("of many connections at once is looked at once, whatever its hash costs", async () => {
+    const world = new Fixture();
+    const answers = await Promise.all(
+      Array.from({ length: 100 }, () => world.logIn("anna", "secret")),
+    );
+    expect(new Set(answers.map(statusOf))).toEqual(new Set([200]));
+    expect(world.passwords.hashed).toBe(1);
+  });
+
+  test("goes on for the others when the first who asked is gone", async () => {
+    const world = new Fixture();
+    await world.fail(2);
+    const scope = new CancelScope(Number.POSITIVE_INFINITY);
+    const field = { authorization: basic("anna:secret") };
+    const first = world.auth.admit(requestOf("GET", field, { scope }));
+    const second = world.logIn("anna", "secret");
+    await turns();
+    scope.cancel();
+    expect(statusOf(await first)).toBe(401);
+    await turns();
+    world.clock.advance(limits.loginDelayLongestMs);
+    expect(statusOf(await second)).toBe(200);
+  });
+
+  test("that is looked at while the users become others counts by the new ones", async () => {
+    const world = new Fixture();
+    const answer = world.logIn("anna", "secret");
+    world.auth.renew(new Map([["anna", "hash of secret"]]));
+    expect(statusOf(await answer)).toBe(200);
+    const refused = world.logIn("anna", "wrong");
+    world.auth.renew(new Map([["bert", "hash of wrong"]]));
+    expect(statusOf(await refused)).toBe(401);
+  });
+
   for (const [user, password] of [
     ["anna", "Secret"],
     ["anna", ""],
