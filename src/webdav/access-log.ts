@@ -106,13 +106,27 @@ const months = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
 /** `peer - user [10/Oct/2026:13:55:36 +0000] "GET /x HTTP/1.1" 200 2326`, and its end. */
 export function accessLine(facts: AccessFacts): string {
   const { peer, user, atMs, method, target, status, bytes } = facts;
-  const at = new Date(atMs);
-  const two = (value: number): string => String(value).padStart(2, "0");
-  const day = `${two(at.getUTCDate())}/${months[at.getUTCMonth()]}/${at.getUTCFullYear()}`;
-  const time = [at.getUTCHours(), at.getUTCMinutes(), at.getUTCSeconds()].map(two).join(":");
   const who = user === null || user === "" ? "-" : escaped(user).replaceAll(" ", "\\x20");
   const line = `${escaped(method)} ${escaped(target)} HTTP/1.1`;
-  return `${peer} - ${who} [${day}:${time} +0000] "${line}" ${status} ${bytes === 0 ? "-" : bytes}\n`;
+  const size = bytes === 0 ? "-" : bytes;
+  return `${peer} - ${who} [${timeText(atMs)}] "${line}" ${status} ${size}\n`;
+}
+
+/** Most lines are of the same second as the one before. */
+let lastSecond = Number.NaN;
+let lastText = "";
+
+function timeText(atMs: number): string {
+  const second = Math.floor(atMs / 1000);
+  if (second !== lastSecond) {
+    const at = new Date(second * 1000);
+    const two = (value: number): string => String(value).padStart(2, "0");
+    const day = `${two(at.getUTCDate())}/${months[at.getUTCMonth()]}/${at.getUTCFullYear()}`;
+    const time = [at.getUTCHours(), at.getUTCMinutes(), at.getUTCSeconds()].map(two).join(":");
+    lastText = `${day}:${time} +0000`;
+    lastSecond = second;
+  }
+  return lastText;
 }
 
 /** What could end the line or its quotes, or drive a terminal, is written as `\xNN`. */
