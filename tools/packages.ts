@@ -16,6 +16,9 @@ const packageOf: Readonly<Record<string, string>> = {
   nbdkit: "nbdkit",
   nbdfuse: "libnbd-bin",
   curl: "curl",
+  openssl: "openssl",
+  ip: "iproute2",
+  unshare: "util-linux",
   rclone: "rclone",
   cadaver: "cadaver",
   litmus: "litmus",
@@ -34,6 +37,7 @@ export const needs = {
   tests: [
     ...["fio", "mkfs.ext4", "losetup", "fusermount3", "qemu-img", "qemu-io"],
     ...["qemu-system-x86_64", "tgtd", "iscsi-inq", "/usr/lib/x86_64-linux-gnu/qemu/block-iscsi.so"],
+    ...["openssl", "ip", "unshare"],
     ...["curl", "rclone", "cadaver", "litmus", "mount.davfs", "chromium"],
     "/usr/lib/x86_64-linux-gnu/qemu/block-curl.so",
     "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf",
