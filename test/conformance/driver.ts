@@ -63,7 +63,7 @@ export async function eventually(what: string, isSo: () => Promise<boolean>): Pr
   const endMs = performance.now() + eventuallyMs;
   while (!(await isSo())) {
     if (performance.now() > endMs) throw new Error(`not within ${eventuallyMs} ms: ${what}`);
-    await Bun.sleep(50);
+    await Bun.sleep(10);
   }
 }
 
