@@ -121,6 +121,40 @@ test("a write that a stopped gateway may still execute is in doubt at its deadli
   expect(world.clock.until(() => request.resolves > 0, 10_000)).toBe(true);
 });
 
+test("a write that a stopped gateway may still execute is held while it is a member, however often it is lost sight of", async () => {
+  await using world = prepared(2);
+  expect(world.run(read(world))).toBeNull();
+  world.clock.pass(limits.membersLookMs + 100);
+  world.first.stop();
+  const request = write(world, 1);
+  world.client.store.submit(request);
+  world.clock.pass(20);
+  // The second cut ends the connection on which the stopped sheep is asked for a sign of life.
+  world.first.cut();
+  world.clock.pass(500);
+  world.first.cut();
+  world.clock.pass(30_000);
+  expect(world.client.gateway).toEqual(address(1));
+  expect([request.dones, world.client.stats().requestsHeld]).toEqual([0, 1]);
+  world.first.wake();
+  expect(world.clock.until(() => request.dones > 0, 10_000)).toBe(true);
+  expect(request.error).toBeNull();
+});
+
+test("a write that a stopped gateway has is acknowledged when the gateway is no longer a member", async () => {
+  await using world = prepared(2);
+  expect(world.run(read(world))).toBeNull();
+  world.clock.pass(limits.membersLookMs + 100);
+  world.first.stop();
+  const request = write(world, 1);
+  world.client.store.submit(request);
+  world.clock.pass(20_000);
+  expect(request.dones).toBe(0);
+  world.cluster.leave(world.first.address);
+  expect(world.clock.until(() => request.dones > 0, 10_000)).toBe(true);
+  expect(request.error).toBeNull();
+});
+
 // [S-37]
 test("a gateway that dies while another is at hand costs a pause", async () => {
   await using world = prepared(2);

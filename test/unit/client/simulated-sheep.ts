@@ -1,4 +1,4 @@
-import type { Address } from "../../../src/base/address.ts";
+import { type Address, formatAddress } from "../../../src/base/address.ts";
 import { EpochLogEntry } from "../../../src/wire/cluster.ts";
 import {
   headerBytes,
@@ -29,6 +29,21 @@ export class SimulatedCluster {
   epoch = 1;
   /** What every sheep says when it is asked. */
   recovering = false;
+  readonly #members = new Map<string, Address>();
+
+  /** Every sheep lists all of them, whoever of them runs (protocol §11.1). */
+  get members(): readonly Address[] {
+    return [...this.#members].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, address]) => address);
+  }
+
+  join(address: Address): void {
+    this.#members.set(formatAddress(address), address);
+  }
+
+  /** The others notice that it is gone, which is a new epoch. */
+  leave(address: Address): void {
+    if (this.#members.delete(formatAddress(address))) this.epoch += 1;
+  }
 
   object(key: string): Uint8Array {
     const object = this.objects.get(key);
@@ -91,6 +106,7 @@ export class SimulatedSheep implements Peer {
     this.cluster = cluster;
     this.address = address;
     network.listen(address, this);
+    cluster.join(address);
   }
 
   get links(): readonly SimulatedLink[] {
@@ -171,7 +187,9 @@ export class SimulatedSheep implements Peer {
       result: answer.result,
     });
     reply.set(answer.data, headerBytes);
-    if (request.opcode === opcodes.getNodeList.code) reply[nodesCount] = 1;
+    if (request.opcode === opcodes.getNodeList.code) {
+      reply[nodesCount] = answer.data.length / NodeRecord.size;
+    }
     const sent = this.script.garble(reply, request);
     if (sent !== null) link.answer(sent);
   }
@@ -180,7 +198,7 @@ export class SimulatedSheep implements Peer {
     const { objects } = this.cluster;
     const { opcode, key, offset } = request;
     if (opcode === opcodes.statCluster.code) return this.#state();
-    if (opcode === opcodes.getNodeList.code) return success(this.#record());
+    if (opcode === opcodes.getNodeList.code) return success(nodeList(this.cluster.members));
     if (opcode === opcodes.statRecovery.code) {
       return success(RecoveryState.encode({ inRecovery: this.cluster.recovering ? 1 : 0 }));
     }
@@ -205,13 +223,6 @@ export class SimulatedSheep implements Peer {
     return failure(results.invalidParameters.code);
   }
 
-  /** The only node that it tells of is itself. */
-  #record(): Uint8Array {
-    const address = parseIpv4(this.address.host);
-    if (address === null) throw new Error(`${this.address.host} is no IPv4 address`);
-    return NodeRecord.encode({ address, port: this.address.port, vnodes: 1 });
-  }
-
   #state(): Answer {
     const { ctimeSeconds } = this.cluster;
     if (ctimeSeconds === null) return failure(results.waitForFormat.code);
@@ -225,6 +236,15 @@ export function success(data: Uint8Array): Answer {
 
 export function failure(result: number): Answer {
   return { result, data: nothing };
+}
+
+function nodeList(members: readonly Address[]): Uint8Array {
+  const records = members.map(({ host, port }) => {
+    const address = parseIpv4(host);
+    if (address === null) throw new Error(`${host} is no IPv4 address`);
+    return NodeRecord.encode({ address, port, vnodes: 1 });
+  });
+  return Buffer.concat(records);
 }
 
 function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
