@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { limits } from "../../../src/base/limits.ts";
 import { opcodes } from "../../../src/wire/opcode.ts";
-import { failure, SimulatedCluster } from "./simulated-sheep.ts";
+import { failure, nodeList, SimulatedCluster, success } from "./simulated-sheep.ts";
 import { firstPort, keyOf, pattern, TestRequest, World } from "./world.ts";
 
 function address(number: number): { host: string; port: number } {
@@ -153,6 +153,30 @@ test("a write that a stopped gateway has is acknowledged when the gateway is no 
   world.cluster.leave(world.first.address);
   expect(world.clock.until(() => request.dones > 0, 10_000)).toBe(true);
   expect(request.error).toBeNull();
+});
+
+test("a list without a sheep proves its leaving only when it is newer and names others", async () => {
+  for (const [what, epochs, members] of [
+    ["not newer", 0, [address(1)]],
+    ["empty", 1, []],
+  ] as const) {
+    await using world = prepared(2);
+    expect(world.run(read(world))).toBeNull();
+    world.clock.pass(limits.membersLookMs + 100);
+    world.first.stop();
+    const request = write(world, 1);
+    world.client.store.submit(request);
+    world.clock.pass(20);
+    const other = world.sheep[1];
+    if (other === undefined) throw new Error("a world of two sheep");
+    other.script.instead = ({ opcode }) =>
+      opcode === opcodes.getNodeList.code ? success(nodeList(members)) : null;
+    world.cluster.epoch += epochs;
+    world.clock.pass(30_000);
+    expect([what, request.dones]).toEqual([what, 0]);
+    world.first.wake();
+    expect(world.clock.until(() => request.dones > 0, 10_000)).toBe(true);
+  }
 });
 
 // [S-37]

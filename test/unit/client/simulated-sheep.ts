@@ -238,7 +238,8 @@ export function failure(result: number): Answer {
   return { result, data: nothing };
 }
 
-function nodeList(members: readonly Address[]): Uint8Array {
+/** What GET_NODE_LIST answers. */
+export function nodeList(members: readonly Address[]): Uint8Array {
   const records = members.map(({ host, port }) => {
     const address = parseIpv4(host);
     if (address === null) throw new Error(`${host} is no IPv4 address`);
