@@ -11,6 +11,7 @@ import { opcodes, requestFlag } from "../../../src/wire/opcode.ts";
 import { results } from "../../../src/wire/result.ts";
 import { RecoveryState } from "../../../src/wire/vdi.ts";
 import type { Peer, SimulatedLink, SimulatedNetwork } from "./simulated-network.ts";
+import type { SimulatedRecovery } from "./simulated-recovery.ts";
 
 const at = ObjectRequestHeader.offsets;
 const aboutCluster: ReadonlySet<number> = new Set([
@@ -29,6 +30,8 @@ export class SimulatedCluster {
   epoch = 1;
   /** What every sheep says when it is asked. */
   recovering = false;
+  /** Null: objects lie where they belong, whatever changes. */
+  recovery: SimulatedRecovery | null = null;
   readonly #members = new Map<string, Address>();
 
   /** Every sheep lists all of them, whoever of them runs (protocol §11.1). */
@@ -36,13 +39,24 @@ export class SimulatedCluster {
     return [...this.#members].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, address]) => address);
   }
 
-  join(address: Address): void {
+  /** One that was there from the beginning. */
+  begin(address: Address): void {
     this.#members.set(formatAddress(address), address);
   }
 
-  /** The others notice that it is gone, which is a new epoch. */
+  join(address: Address): void {
+    this.#members.set(formatAddress(address), address);
+    this.#changed();
+  }
+
+  /** The others notice that it is gone. */
   leave(address: Address): void {
-    if (this.#members.delete(formatAddress(address))) this.epoch += 1;
+    if (this.#members.delete(formatAddress(address))) this.#changed();
+  }
+
+  #changed(): void {
+    this.epoch += 1;
+    this.recovery?.begin();
   }
 
   object(key: string): Uint8Array {
@@ -98,7 +112,9 @@ export class SimulatedSheep implements Peer {
   readonly #network: SimulatedNetwork;
   readonly #links = new Set<SimulatedLink>();
   #life = 0;
+  #running = true;
   #stopped = false;
+  #expelled = false;
   #parked: Array<() => void> = [];
 
   constructor(network: SimulatedNetwork, cluster: SimulatedCluster, address: Address) {
@@ -106,7 +122,15 @@ export class SimulatedSheep implements Peer {
     this.cluster = cluster;
     this.address = address;
     network.listen(address, this);
-    cluster.join(address);
+    cluster.begin(address);
+  }
+
+  get running(): boolean {
+    return this.#running;
+  }
+
+  get stopped(): boolean {
+    return this.#stopped;
   }
 
   get links(): readonly SimulatedLink[] {
@@ -117,13 +141,16 @@ export class SimulatedSheep implements Peer {
   kill(): void {
     this.#life += 1;
     this.#parked = [];
+    this.#running = false;
     this.#stopped = false;
+    this.#expelled = false;
     this.#network.listen(this.address, null);
     for (const link of this.#links) link.end(true);
     this.#links.clear();
   }
 
   start(): void {
+    this.#running = true;
     this.#network.listen(this.address, this);
   }
 
@@ -137,7 +164,15 @@ export class SimulatedSheep implements Peer {
     this.#stopped = true;
   }
 
+  /** The others go on without it and refuse what it sends: it ends when it finds that out. */
+  expel(): void {
+    this.cluster.leave(this.address);
+    if (this.#stopped) this.#expelled = true;
+    else this.kill();
+  }
+
   wake(): void {
+    if (this.#expelled) this.kill();
     this.#stopped = false;
     for (const run of this.#parked.splice(0)) run();
   }
@@ -163,15 +198,25 @@ export class SimulatedSheep implements Peer {
     const isAboutCluster = aboutCluster.has(request.opcode);
     if (!isAboutCluster) this.seen.push(request);
     const life = this.#life;
-    const run = (): void => {
-      if (life !== this.#life) return;
-      if (this.#stopped) {
-        this.#parked.push(run);
-        return;
-      }
-      this.#answer(request, link);
+    const when = (fn: () => void): (() => void) => {
+      const step = (): void => {
+        if (life !== this.#life) return;
+        if (this.#stopped) this.#parked.push(step);
+        else fn();
+      };
+      return step;
     };
-    this.#network.clock.after(isAboutCluster ? 0 : this.script.delayMs(request), run);
+    const { clock } = this.#network;
+    const answer = when(() => this.#answer(request, link));
+    if (isAboutCluster) {
+      clock.after(0, answer);
+      return;
+    }
+    const execute = (): void => {
+      clock.after(this.script.delayMs(request), answer);
+    };
+    const { recovery } = this.cluster;
+    when(() => (recovery === null ? execute() : recovery.whenDone(request.key, execute)))();
   }
 
   #answer(request: Incoming, link: SimulatedLink): void {
@@ -200,7 +245,9 @@ export class SimulatedSheep implements Peer {
     if (opcode === opcodes.statCluster.code) return this.#state();
     if (opcode === opcodes.getNodeList.code) return success(nodeList(this.cluster.members));
     if (opcode === opcodes.statRecovery.code) {
-      return success(RecoveryState.encode({ inRecovery: this.cluster.recovering ? 1 : 0 }));
+      const { recovering, recovery } = this.cluster;
+      const inRecovery = recovering || recovery?.active === true ? 1 : 0;
+      return success(RecoveryState.encode({ inRecovery }));
     }
     if (opcode === opcodes.flushVdi.code) return failure(results.invalidParameters.code);
     if (opcode === opcodes.createAndWriteObject.code) {
