@@ -272,7 +272,10 @@ async function play(seed: number): Promise<string[]> {
   const random = seededRandom(seed);
   await using world = new World({ sheep: 1 + random.below(3), seed });
   for (let index = 0; index < objects; index += 1) {
-    world.cluster.objects.set(keyOf(index), new Uint8Array(1 << 20));
+    world.cluster.objects.set(
+      keyOf(index),
+      new Uint8Array(Math.ceil(workers / objects) * spanBytes),
+    );
   }
   const crew = Array.from({ length: workers }, (_, number) => new Worker(world, random, number));
   const warm = new TestRequest(world.scope(), { kind: "read", length: 512 });

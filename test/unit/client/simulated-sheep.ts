@@ -179,17 +179,14 @@ export class SimulatedSheep implements Peer {
 
   accept(link: SimulatedLink): void {
     this.#links.add(link);
-    let pending: Uint8Array = nothing;
+    const inbox = new Inbox();
     const life = this.#life;
     link.onEnd = () => this.#links.delete(link);
     link.onBytes = (bytes) => {
       if (life !== this.#life) return;
-      pending = joined(pending, bytes);
-      for (;;) {
-        const request = parse(pending);
-        if (request === null) return;
-        pending = pending.subarray(request.bytes);
-        this.#received(request.incoming, link);
+      inbox.add(bytes);
+      for (let request = inbox.take(); request !== null; request = inbox.take()) {
+        this.#received(request, link);
       }
     };
   }
@@ -295,11 +292,32 @@ export function nodeList(members: readonly Address[]): Uint8Array {
   return Buffer.concat(records);
 }
 
-function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const all = new Uint8Array(a.length + b.length);
-  all.set(a);
-  all.set(b, a.length);
-  return all;
+/** Makes requests of the bytes of a connection, however they were cut. */
+class Inbox {
+  #buffer = new Uint8Array(4096);
+  #from = 0;
+  #to = 0;
+
+  add(bytes: Uint8Array): void {
+    const kept = this.#buffer.subarray(this.#from, this.#to);
+    if (this.#to + bytes.length > this.#buffer.length) {
+      const least = kept.length + bytes.length;
+      const larger = new Uint8Array(Math.max(this.#buffer.length, 2 * least));
+      larger.set(kept);
+      this.#buffer = larger;
+      this.#from = 0;
+      this.#to = kept.length;
+    }
+    this.#buffer.set(bytes, this.#to);
+    this.#to += bytes.length;
+  }
+
+  take(): Incoming | null {
+    const request = parse(this.#buffer.subarray(this.#from, this.#to));
+    if (request === null) return null;
+    this.#from += request.bytes;
+    return request.incoming;
+  }
 }
 
 function parse(pending: Uint8Array): { incoming: Incoming; bytes: number } | null {
