@@ -144,9 +144,10 @@ export class Dispatcher implements PoolOwner {
   gatewayReady(gateway: Gateway, epoch: number): void {
     if (gateway.connections === 1) {
       this.#members.lookSoon();
-      this.#turns.restart();
+      this.#turns.restart(epoch);
+    } else {
+      this.#turns.sawEpoch(epoch);
     }
-    this.#turns.sawEpoch(epoch);
     this.#pump();
   }
 
@@ -164,7 +165,7 @@ export class Dispatcher implements PoolOwner {
       this.#recycle(flight);
     } else if (flight.result === 0) {
       this.pool.worked();
-      if (flight.overtaken && !flight.abandoned) {
+      if (flight.overtaken) {
         this.#repeat(flight);
       } else {
         if (flight.creates) this.#turns.created(flight);

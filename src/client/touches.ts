@@ -1,4 +1,4 @@
-import type { Clock } from "../base/clock.ts";
+import type { Clock, Timer } from "../base/clock.ts";
 import type { ErrorCode, SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import { deadlineScope, type Scope } from "../base/scope.ts";
@@ -42,6 +42,7 @@ export class Touches {
   epoch = 0;
   readonly #ports: TouchesPorts;
   readonly #states = new Map<string, State>();
+  readonly #rests = new Set<Timer>();
   /** Counts what makes all that was known void. */
   #era = 0;
 
@@ -97,6 +98,8 @@ export class Touches {
   forget(): void {
     this.#era += 1;
     this.#states.clear();
+    for (const timer of this.#rests) timer.cancel();
+    this.#rests.clear();
   }
 
   /** Whether the answer to a touch is about the cluster as it is now. */
@@ -107,13 +110,15 @@ export class Touches {
 
   /** What had begun before it was touched ends meanwhile; when the touch failed, a pause. */
   #rest(key: string, era: number, tookMs: number, told: boolean): void {
+    if (era !== this.#era) return;
     const restMs = Math.max(limits.recoveryRestMs, 2 * tookMs);
-    this.#ports.clock.after(restMs, () => {
-      if (era !== this.#era) return;
+    const timer = this.#ports.clock.after(restMs, () => {
+      this.#rests.delete(timer);
       if (told) this.#states.set(key, "sound");
       else this.#states.delete(key);
       this.#ports.changed();
     });
+    this.#rests.add(timer);
   }
 
   /** Objects that are forgotten are touched again. */

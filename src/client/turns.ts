@@ -106,10 +106,18 @@ export class Turns {
     if (changed) this.#unsettle();
   }
 
-  /** Another gateway: where one was lost, the members are about to change. */
-  restart(): void {
-    if (this.#epoch !== 0) this.#unsettle();
-    this.#epoch = 0;
+  /**
+   * Another gateway is used from now on. Where one was lost the members are about to change, which
+   * the answers will tell. One that tells of an older epoch is behind, or of another cluster.
+   */
+  restart(epoch: number): void {
+    if (epoch >= this.#epoch) {
+      this.sawEpoch(epoch);
+      return;
+    }
+    this.#epoch = epoch;
+    this.#touches.epoch = epoch;
+    this.#unsettle();
   }
 
   destroy(): void {

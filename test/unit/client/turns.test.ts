@@ -84,6 +84,22 @@ test("a write whose answer comes after the members changed is sent again before 
   expect(world.client.stats().repeats).toBe(1);
 });
 
+test("a write in doubt that the members' change has overtaken is sent again before it is resolved", async () => {
+  await using world = settledWorld();
+  const before = writesSeen(world);
+  const scope = world.scope();
+  const request = new TestRequest(scope, { kind: "write", offset: 4096, data: pattern(512, 9) });
+  world.first.script.delayMs = () => 10 * slowMs;
+  world.client.store.submit(request);
+  world.clock.pass(slowMs);
+  scope.cancel();
+  world.clock.pass(4 * slowMs);
+  expect([request.dones, request.error?.inDoubt, request.resolves]).toEqual([1, true, 0]);
+  world.cluster.epoch += 1;
+  expect(world.clock.until(() => request.resolves > 0)).toBe(true);
+  expect(writesSeen(world) - before).toBe(2);
+});
+
 test("a read whose answer comes after the members changed is asked again and not handed on", async () => {
   await using world = settledWorld();
   const before = world.first.seen.length;
@@ -250,4 +266,19 @@ test("a connection that is new tells of a change of members as an answer does", 
   expect(writesSeen(world) - before).toBe(0);
   finish(world, [request, ...reads]);
   expect(touchesSeen(world)).toBeGreaterThan(0);
+});
+
+test("what is known of objects holds for another gateway of the same epoch", async () => {
+  await using world = new World({ sheep: 2 });
+  world.cluster.objects.set(keyOf(0), pattern(objectBytes, 1));
+  world.cluster.recovering = true;
+  expect(world.run(write(world, 0, 0))).toBeNull();
+  const other = world.sheep[1];
+  if (other === undefined) throw new Error("a world of two sheep");
+  world.clock.settle(world.client.moveTo([other.address], world.scope()));
+  const beganMs = world.clock.nowMs();
+  expect(world.run(write(world, 0, 4096))).toBeNull();
+  expect(world.clock.nowMs() - beganMs).toBeLessThan(limits.recoveryRestMs);
+  expect(touchesSeen(world)).toBe(1);
+  expect(other.seen.filter(({ opcode }) => opcode === opcodes.writeObject.code).length).toBe(1);
 });
