@@ -79,6 +79,10 @@ export const limits = {
   recoveryBeginsMs: 2_000,
   /** Between two looks whether the members have recovered. */
   recoveryLookMs: 1_000,
+  /** How long an object that a sheep has recovered may still be replaced by a recovery under way. */
+  recoveryRestMs: 1_000,
+  /** Objects that are remembered as written safely while the cluster recovers. */
+  touchedObjectsMax: 65_536,
   /** Gateways that we moved away from and that still owe answers. */
   gatewaysRetiringMax: 4,
   /** A connection attempt. */

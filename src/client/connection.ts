@@ -48,7 +48,7 @@ export class Connection implements LinkEvents, ReplySink, CallSink {
   culprit: Flight | null = null;
   /** Payload bytes of requests under way. */
   bytes = 0;
-  /** The newest epoch of the cluster that an answer had. */
+  /** Of the cluster, when the sheep became ready. */
   epoch = 0;
   readonly #owner: ConnectionOwner;
   readonly #clock: Clock;
@@ -179,7 +179,6 @@ export class Connection implements LinkEvents, ReplySink, CallSink {
     }
     if (!this.mayHave(flight)) return this.#refuse(flight, "answered before it was asked");
     flight.replyEpoch = view.getUint32(place + at.epoch, true);
-    this.epoch = Math.max(this.epoch, flight.replyEpoch);
     flight.result = view.getUint32(place + at.result, true);
     flight.dataLength = view.getUint32(place + at.dataLength, true);
     if (!lengthFits(flight)) {
@@ -234,7 +233,6 @@ export class Connection implements LinkEvents, ReplySink, CallSink {
 
   #send(flight: Flight): void {
     flight.connection = this;
-    flight.sentEpoch = this.epoch;
     // Silence counts from when something is owed.
     if (this.#table.count === 0) this.#moved = true;
     flight.id = this.#table.add(flight);
@@ -275,6 +273,7 @@ export class Connection implements LinkEvents, ReplySink, CallSink {
       return;
     }
     this.#timer.cancel();
+    this.epoch = sign.replyEpoch;
     this.#state = "ready";
     this.#quietSinceMs = this.#clock.nowMs();
     this.#owner.connectionReady(this);

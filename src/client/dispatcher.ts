@@ -77,7 +77,8 @@ export class Dispatcher implements PoolOwner {
     this.#turns = new Turns({
       clock: ports.clock,
       recovering: () => members.recovering(),
-      settled: () => this.#pump(),
+      changed: () => this.#pump(),
+      submit: (plan, sink, scope) => this.submitCall(plan, sink, scope),
     });
   }
 
@@ -140,10 +141,12 @@ export class Dispatcher implements PoolOwner {
     }
   }
 
-  gatewayReady(gateway: Gateway): void {
+  gatewayReady(gateway: Gateway, epoch: number): void {
     if (gateway.connections === 1) {
       this.#members.lookSoon();
-      this.#turns.restart();
+      this.#turns.restart(epoch);
+    } else {
+      this.#turns.sawEpoch(epoch);
     }
     this.#pump();
   }
@@ -162,8 +165,12 @@ export class Dispatcher implements PoolOwner {
       this.#recycle(flight);
     } else if (flight.result === 0) {
       this.pool.worked();
-      if (flight.overtaken && !flight.abandoned) this.#repeat(flight);
-      else this.#conclude(flight, null);
+      if (flight.overtaken) {
+        this.#repeat(flight);
+      } else {
+        if (flight.creates) this.#turns.created(flight);
+        this.#conclude(flight, null);
+      }
     } else {
       this.#refused(flight, gateway);
     }
@@ -182,10 +189,7 @@ export class Dispatcher implements PoolOwner {
       else this.#lost(flight, connection, why);
     });
     // After the other connections have had their say: when one is gone they often all are.
-    this.#pumpTimer ??= this.#ports.clock.after(0, () => {
-      this.#pumpTimer = null;
-      this.#pump();
-    });
+    this.#pumpSoon();
   }
 
   #take(): Flight {
@@ -200,7 +204,7 @@ export class Dispatcher implements PoolOwner {
     const ended = this.#closed || flight.scope.cancelled || flight.deadlineMs <= this.#nowMs;
     if (!ended && this.#waiting.first === null && this.#send(flight)) return;
     this.#wait(flight);
-    if (this.#turns.apart) this.#pump();
+    if (this.#turns.apart) this.#pumpSoon();
     if (ended) this.#ports.clock.after(0, () => this.#sweep());
     else this.pool.ensure();
   }
@@ -216,6 +220,13 @@ export class Dispatcher implements PoolOwner {
     this.#wait(flight);
   }
 
+  #pumpSoon(): void {
+    this.#pumpTimer ??= this.#ports.clock.after(0, () => {
+      this.#pumpTimer = null;
+      this.#pump();
+    });
+  }
+
   #pump(): void {
     if (this.#turns.apart) this.#pumpApart();
     else this.#pumpInOrder();
@@ -224,13 +235,14 @@ export class Dispatcher implements PoolOwner {
 
   /** Whose object is free goes, whoever else waits. */
   #pumpApart(): void {
-    let blocked = false;
+    const blocked: Flight[] = [];
     this.#waiting.remove((flight) => {
       if (this.#send(flight)) return true;
-      blocked ||= !this.#turns.isFree(flight);
+      if (!this.#turns.isFree(flight)) blocked.push(flight);
       return false;
     });
-    if (blocked) this.#turns.look();
+    // Each may lead to a request of our own, which is sent soon.
+    for (const flight of blocked) if (flight.state === "waiting") this.#turns.waits(flight);
   }
 
   #pumpInOrder(): void {
@@ -262,6 +274,7 @@ export class Dispatcher implements PoolOwner {
       this.#bytes += flight.bytes;
     }
     this.#turns.began(flight);
+    flight.sentEpoch = this.#turns.epoch;
     connection.send(flight);
   }
 

@@ -45,6 +45,10 @@ const sizes = {
  *   what it had), or is no longer a member (so the others refuse what it still sends).
  * A sheep that is merely silent excludes nothing, however long it is: its writes stay unacknowledged
  * and, at their deadline, in doubt.
+ *
+ * Not covered: one that was cut off from everybody, left, and joins again without having ended, as
+ * with the cluster driver for ZooKeeper, repeats at the new epoch what the others had refused. To
+ * wait for that would hold the writes that a machine had when it died for ever.
  */
 export class Exclusion {
   readonly #ports: ExclusionPorts;

@@ -72,8 +72,13 @@ export class Flight {
   flags = 0;
   rule: ReplayRule = "idempotent";
   changes = false;
+  /** It makes its object. */
+  creates = false;
   /** Of its object among those that take turns; -1 for a request on none. */
   place = -1;
+  /** Of its object, when it has a place. */
+  oidLow = 0;
+  oidHigh = 0;
   scope: Scope = endless;
   deadlineMs = 0;
   body: Uint8Array | null = null;
@@ -90,7 +95,7 @@ export class Flight {
   id = 0;
   /** Where its last byte lies in what its connection sends. */
   streamEnd = 0;
-  /** Of the cluster, as far as its connection knew when it was sent, and in the answer. */
+  /** Of the cluster, as far as it was known when it was let go, and in the answer. */
   sentEpoch = 0;
   replyEpoch = 0;
   result = 0;
@@ -133,7 +138,8 @@ export class Flight {
     this.flags = flags;
     this.rule = "idempotent";
     this.changes = !reads;
-    this.place = placeOf(request.index, request.vid);
+    this.creates = request.kind === "create" || request.kind === "cow";
+    this.#setObject(request.index, request.vid);
     this.scope = request.scope;
     this.body = reads ? null : request.buffer;
     this.bodyAt = reads ? 0 : request.at;
@@ -151,12 +157,14 @@ export class Flight {
     this.opcode = opcodes[request.opcode].code;
     this.flags = 0;
     this.rule = plan.rule;
-    this.changes = changing.has(this.opcode);
-    this.place = placeOfCall(request);
+    this.creates = this.opcode === opcodes.createAndWriteObject.code;
+    this.#findObject(request);
     this.scope = scope;
     this.body = request.data;
     this.bodyAt = 0;
     this.bodyLength = request.data?.length ?? 0;
+    const touches = this.opcode === opcodes.writeObject.code && this.bodyLength === 0;
+    this.changes = changing.has(this.opcode) && !touches;
     this.target = plan.into;
     this.targetAt = plan.at;
     this.receiveBytes = plan.into === null ? request.receiveBytes : plan.length;
@@ -211,11 +219,20 @@ export class Flight {
     this.result = 0;
     this.next = null;
   }
-}
 
-function placeOfCall({ opcode, header }: SheepRequest): number {
-  if (opcodes[opcode].header !== "object") return -1;
-  const view = new DataView(header.buffer, header.byteOffset);
-  const { oidLow, oidHigh } = ObjectRequestHeader.offsets;
-  return placeOf(view.getUint32(oidLow, true), view.getUint32(oidHigh, true));
+  #findObject({ opcode, header }: SheepRequest): void {
+    if (opcodes[opcode].header !== "object") {
+      this.place = -1;
+      return;
+    }
+    const view = new DataView(header.buffer, header.byteOffset);
+    const { oidLow, oidHigh } = ObjectRequestHeader.offsets;
+    this.#setObject(view.getUint32(oidLow, true), view.getUint32(oidHigh, true));
+  }
+
+  #setObject(oidLow: number, oidHigh: number): void {
+    this.oidLow = oidLow;
+    this.oidHigh = oidHigh;
+    this.place = placeOf(oidLow, oidHigh);
+  }
 }

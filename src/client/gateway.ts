@@ -7,7 +7,7 @@ import type { ClusterIdentity } from "./sign.ts";
 
 export interface GatewayOwner {
   /** The sheep can be used: the first time, and with each further connection. */
-  gatewayReady(gateway: Gateway): void;
+  gatewayReady(gateway: Gateway, epoch: number): void;
   /** @returns why a sheep of this cluster may not be used, or null */
   refuses(gateway: Gateway, identity: ClusterIdentity): SheepfsError | null;
   answered(flight: Flight, gateway: Gateway): void;
@@ -37,8 +37,6 @@ export class Gateway implements ConnectionOwner {
   readonly #owner: GatewayOwner;
   readonly #connections: Connection[] = [];
   #openNotBeforeMs = 0;
-  /** The newest that an answer of this sheep had. */
-  #epoch = 0;
   #ended = false;
 
   constructor(ports: ConnectionPorts, address: Address, owner: GatewayOwner) {
@@ -118,12 +116,10 @@ export class Gateway implements ConnectionOwner {
       return;
     }
     this.wasReady = true;
-    this.#learnEpoch(connection.epoch);
-    this.#owner.gatewayReady(this);
+    this.#owner.gatewayReady(this, connection.epoch);
   }
 
-  answered(connection: Connection, flight: Flight): void {
-    if (connection.epoch !== this.#epoch) this.#learnEpoch(connection.epoch);
+  answered(_connection: Connection, flight: Flight): void {
     this.#owner.answered(flight, this);
   }
 
@@ -135,12 +131,6 @@ export class Gateway implements ConnectionOwner {
     if (this.#ended || this.#connections.length > 0) return;
     this.#ended = true;
     this.#owner.gatewayDown(this, why);
-  }
-
-  /** What one connection has heard, requests on the others are sent with. */
-  #learnEpoch(epoch: number): void {
-    this.#epoch = Math.max(this.#epoch, epoch);
-    for (const connection of this.#connections) connection.epoch = this.#epoch;
   }
 
   #openFurther(): void {

@@ -17,11 +17,18 @@ const request = clusterRequest(
 
 const recoveryRequest = clusterRequest("statRecovery", {}, { receiveBytes: RecoveryState.size });
 
+interface MemberList {
+  /** Of the sheep that gave it. */
+  readonly epoch: number;
+  readonly nodes: readonly SheepNode[];
+}
+
 /** Remembers which sheep were members of the cluster, to notice when one has left it. */
 export class Members {
   readonly #caller: SheepCaller;
   readonly #clock: Clock;
-  readonly #seen = new Set<string>();
+  /** The newest epoch at which a sheep was a member. */
+  readonly #seen = new Map<string, number>();
   #timer: Timer | null = null;
 
   constructor(caller: SheepCaller, clock: Clock) {
@@ -39,12 +46,17 @@ export class Members {
     });
   }
 
-  /** Whether this sheep was a member and is none any more. */
+  /**
+   * Whether this sheep was a member and is none any more. The others refuse what it still sends
+   * because they have a newer epoch, so a list of no newer one says nothing of that, and neither
+   * does an empty one: who gave it knows no members.
+   */
   async left(address: Address): Promise<boolean> {
     const title = formatAddress(address);
     if (!this.#seen.has(title)) return false;
-    const now = await this.#look();
-    return !now.has(title);
+    const { epoch, nodes } = await this.#look();
+    const wasAt = this.#seen.get(title) ?? epoch;
+    return nodes.length > 0 && epoch > wasAt;
   }
 
   /**
@@ -53,10 +65,9 @@ export class Members {
    */
   async recovering(): Promise<boolean> {
     const scope = deadlineScope(this.#clock, limits.signTimeoutMs);
+    const { nodes } = await this.#list(scope);
     const answers = await Promise.all(
-      (await this.#list(scope)).map(({ host, port }) =>
-        this.#caller.callAt({ host, port }, recoveryRequest, scope),
-      ),
+      nodes.map(({ host, port }) => this.#caller.callAt({ host, port }, recoveryRequest, scope)),
     );
     return answers.some(({ data }) => data[RecoveryState.offsets.inRecovery] !== 0);
   }
@@ -65,16 +76,18 @@ export class Members {
     this.#timer?.cancel();
   }
 
-  async #look(): Promise<ReadonlySet<string>> {
-    const nodes = await this.#list(deadlineScope(this.#clock, limits.signTimeoutMs));
-    const now = new Set(nodes.map(formatAddress));
-    for (const title of now) this.#seen.add(title);
-    return now;
+  async #look(): Promise<MemberList> {
+    const list = await this.#list(deadlineScope(this.#clock, limits.signTimeoutMs));
+    for (const node of list.nodes) {
+      const title = formatAddress(node);
+      this.#seen.set(title, Math.max(list.epoch, this.#seen.get(title) ?? 0));
+    }
+    return list;
   }
 
-  async #list(scope: Scope): Promise<readonly SheepNode[]> {
+  async #list(scope: Scope): Promise<MemberList> {
     const { header, data } = await this.#caller.call(request, scope);
-    const count = header.getUint32(NodeReplyHeader.offsets.nodesCount, true);
-    return decodeNodes(data, count);
+    const { epoch, nodesCount } = NodeReplyHeader.read(header, 0);
+    return { epoch, nodes: decodeNodes(data, nodesCount) };
   }
 }

@@ -15,7 +15,7 @@ export interface PoolOwner {
   /** Something waits for a gateway. */
   readonly needsGateway: boolean;
   /** More can be sent than before. */
-  gatewayReady(gateway: Gateway): void;
+  gatewayReady(gateway: Gateway, epoch: number): void;
   answered(flight: Flight, gateway: Gateway): void;
   connectionLost(connection: Connection, why: SheepfsError): void;
   /**
@@ -178,14 +178,14 @@ export class GatewayPool implements GatewayOwner {
     return refused;
   }
 
-  gatewayReady(gateway: Gateway): void {
+  gatewayReady(gateway: Gateway, epoch: number): void {
     if (gateway !== this.#current) return;
     if (this.#failed > 0) this.#ports.log.info(`the sheep at ${gateway.title} answers`);
     this.#failed = 0;
     this.#everReady = true;
     this.#hopeful = false;
     this.#reasons.clear();
-    this.#owner.gatewayReady(gateway);
+    this.#owner.gatewayReady(gateway, epoch);
   }
 
   answered(flight: Flight, gateway: Gateway): void {

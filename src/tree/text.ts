@@ -59,7 +59,10 @@ export class TextNode implements FileNode {
   async attr(scope: Scope): Promise<Attr> {
     const { bornMs } = this.#options;
     const rendering = await this.#rendering.getSoon(scope);
-    return textAttr(rendering?.bytes.length ?? 0, rendering?.atMs ?? bornMs, bornMs);
+    return {
+      ...textAttr(rendering?.bytes.length ?? 0, rendering?.atMs ?? bornMs, bornMs),
+      mode: 0o444,
+    };
   }
 
   async open(mode: OpenMode, scope: Scope): Promise<OpenFile> {
@@ -77,6 +80,7 @@ export class TextNode implements FileNode {
   }
 }
 
+/** Of a text that may be written; who refuses that says so in the mode. */
 export function textAttr(sizeBytes: number, changedMs: number, bornMs: number): Attr {
   return {
     kind: "file",

@@ -121,8 +121,13 @@ test("mount options are those of the mount", async () => {
   for (const word of ["nosuid", "nodev", "noatime", "allow_other", "default_permissions"]) {
     expect(row).toContain(word);
   }
-  const { uid, gid, mode } = statSync(mount.file("cluster", "info"));
-  expect([uid, gid, mode & 0o777]).toEqual([1234, 99, 0o640]);
+  for (const [file, modeBits] of [
+    ["cluster/info", 0o440],
+    ["config/sheep_info", 0o640],
+  ] as const) {
+    const { uid, gid, mode } = statSync(mount.file(file));
+    expect([file, uid, gid, mode & 0o777]).toEqual([file, 1234, 99, modeBits]);
+  }
 });
 
 // [S-33]

@@ -80,9 +80,9 @@ export class Child implements AsyncDisposable {
 
   /** Its exit code, once it has ended and its output is complete. */
   async exit(deadlineMs = defaultDeadlineMs): Promise<number> {
-    // A daemon that it left behind may hold the pipes, so their end is waited for a moment only.
     await this.#within(deadlineMs, this.#process.exited, "did not end");
-    await Promise.race([this.#closed, Bun.sleep(200)]);
+    // What it said last may come later on a busy machine; only what it left behind holds the pipes.
+    await Promise.race([this.#closed, Bun.sleep(5_000)]);
     const { signalCode, exitCode } = this.#process;
     return signalCode === null ? (exitCode ?? -1) : 128 + signalNumber(signalCode);
   }

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { limits } from "../../../src/base/limits.ts";
 import { opcodes } from "../../../src/wire/opcode.ts";
-import { failure, SimulatedCluster } from "./simulated-sheep.ts";
+import { failure, nodeList, SimulatedCluster, success } from "./simulated-sheep.ts";
 import { firstPort, keyOf, pattern, TestRequest, World } from "./world.ts";
 
 function address(number: number): { host: string; port: number } {
@@ -18,6 +18,7 @@ function read(world: World, timeoutMs = 60_000): TestRequest {
   return new TestRequest(world.scope(timeoutMs), { kind: "read", length: 4096 });
 }
 
+/** The first one finds out that the cluster is settled: later ones are sent at once. */
 function write(world: World, tag: number, timeoutMs = 60_000): TestRequest {
   return new TestRequest(world.scope(timeoutMs), { kind: "write", data: pattern(4096, tag) });
 }
@@ -77,10 +78,10 @@ test("nothing is tried while nobody asks", async () => {
 
 test("a write whose connection broke is acknowledged only when its first copy cannot land any more", async () => {
   await using world = prepared(1);
-  expect(world.run(read(world))).toBeNull();
+  expect(world.run(write(world, 0))).toBeNull();
   let copies = 0;
   world.first.script.delayMs = (request) => {
-    if (request.opcode !== opcodes.writeObject.code) return 0;
+    if (request.opcode !== opcodes.writeObject.code || request.length === 0) return 0;
     copies += 1;
     // The first copy lands a second after the client has left.
     return copies === 1 ? 1_000 : 0;
@@ -100,7 +101,7 @@ test("a write whose connection broke is acknowledged only when its first copy ca
 
 test("a write that a stopped gateway may still execute is in doubt at its deadline, until the gateway is heard of", async () => {
   await using world = prepared(2);
-  expect(world.run(read(world))).toBeNull();
+  expect(world.run(write(world, 0))).toBeNull();
   world.first.stop();
   const request = write(world, 1);
   world.client.store.submit(request);
@@ -112,13 +113,71 @@ test("a write that a stopped gateway may still execute is in doubt at its deadli
   // The other gateway has executed it; it is not acknowledged all the same.
   const stored = (): number => Buffer.compare(pattern(4096, 1), content());
   const content = (): Uint8Array => world.cluster.object(keyOf(0)).subarray(0, 4096);
-  expect(world.clock.until(() => stored() === 0, 1_000)).toBe(true);
+  expect(world.clock.until(() => stored() === 0, 2 * limits.recoveryRestMs)).toBe(true);
   expect(world.clock.until(() => request.dones > 0)).toBe(true);
   expect([request.error?.code, request.error?.inDoubt]).toEqual(["timed_out", true]);
   world.clock.pass(300_000);
   expect(request.resolves).toBe(0);
   world.first.wake();
   expect(world.clock.until(() => request.resolves > 0, 10_000)).toBe(true);
+});
+
+test("a write that a stopped gateway may still execute is held while it is a member, however often it is lost sight of", async () => {
+  await using world = prepared(2);
+  expect(world.run(write(world, 0))).toBeNull();
+  world.clock.pass(limits.membersLookMs + 100);
+  world.first.stop();
+  const request = write(world, 1);
+  world.client.store.submit(request);
+  world.clock.pass(20);
+  // The second cut ends the connection on which the stopped sheep is asked for a sign of life.
+  world.first.cut();
+  world.clock.pass(500);
+  world.first.cut();
+  world.clock.pass(30_000);
+  expect(world.client.gateway).toEqual(address(1));
+  expect([request.dones, world.client.stats().requestsHeld]).toEqual([0, 1]);
+  world.first.wake();
+  expect(world.clock.until(() => request.dones > 0, 10_000)).toBe(true);
+  expect(request.error).toBeNull();
+});
+
+test("a write that a stopped gateway has is acknowledged when the gateway is no longer a member", async () => {
+  await using world = prepared(2);
+  expect(world.run(write(world, 0))).toBeNull();
+  world.clock.pass(limits.membersLookMs + 100);
+  world.first.stop();
+  const request = write(world, 1);
+  world.client.store.submit(request);
+  world.clock.pass(20_000);
+  expect(request.dones).toBe(0);
+  world.cluster.leave(world.first.address);
+  expect(world.clock.until(() => request.dones > 0, 10_000)).toBe(true);
+  expect(request.error).toBeNull();
+});
+
+test("a list without a sheep proves its leaving only when it is newer and names others", async () => {
+  for (const [what, epochs, members] of [
+    ["not newer", 0, [address(1)]],
+    ["empty", 1, []],
+  ] as const) {
+    await using world = prepared(2);
+    expect(world.run(write(world, 0))).toBeNull();
+    world.clock.pass(limits.membersLookMs + 100);
+    world.first.stop();
+    const request = write(world, 1);
+    world.client.store.submit(request);
+    world.clock.pass(20);
+    const other = world.sheep[1];
+    if (other === undefined) throw new Error("a world of two sheep");
+    other.script.instead = ({ opcode }) =>
+      opcode === opcodes.getNodeList.code ? success(nodeList(members)) : null;
+    world.cluster.epoch += epochs;
+    world.clock.pass(30_000);
+    expect([what, request.dones]).toEqual([what, 0]);
+    world.first.wake();
+    expect(world.clock.until(() => request.dones > 0, 10_000)).toBe(true);
+  }
 });
 
 // [S-37]

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { type Random, seededRandom } from "../../../src/base/random.ts";
 import { opcodes } from "../../../src/wire/opcode.ts";
+import { SimulatedRecovery } from "./simulated-recovery.ts";
 import { failure, type SimulatedSheep } from "./simulated-sheep.ts";
 import { keyOf, TestRequest, World } from "./world.ts";
 
@@ -135,18 +136,28 @@ class Misfortune {
     this.#world = world;
     this.#random = random;
     const { clock, network } = world;
+    const longestMs = [2_000, 12_000, 40_000][random.below(3)] ?? 12_000;
     const later = (fn: () => void): void => {
-      clock.after(random.below(12_000), fn);
+      clock.after(random.below(longestMs), fn);
     };
     const all: Array<(sheep: SimulatedSheep) => void> = [
       (sheep) => sheep.cut(),
       (sheep) => {
         sheep.kill();
-        later(() => sheep.start());
+        later(() => this.#miss(sheep));
+        later(() => this.#restart(sheep));
       },
       (sheep) => {
-        sheep.stop();
+        this.#stop(sheep);
         later(() => sheep.wake());
+      },
+      (sheep) => {
+        this.#stop(sheep);
+        later(() => this.#miss(sheep));
+        later(() => {
+          sheep.wake();
+          later(() => this.#restart(sheep));
+        });
       },
       (sheep) => {
         network.part(sheep.address);
@@ -164,20 +175,27 @@ class Misfortune {
       const slowMs = [1, 30, 400][random.below(3)] ?? 1;
       sheep.script.delayMs = () => random.below(slowMs);
     }
+    const recoveryMs = [10, 1_000, 6_000][random.below(3)] ?? 10;
+    const { objects } = world.cluster;
+    world.cluster.recovery = new SimulatedRecovery({ objects, clock, random }, recoveryMs);
     network.weather.latencyMs = [1, 5, 40][random.below(3)] ?? 1;
     network.weather.cutBytes = [700, 50_000, 1 << 20][random.below(3)] ?? 700;
     network.weather.takeBytes = [900, 60_000, 1 << 20][random.below(3)] ?? 900;
     this.#strike();
   }
 
+  /** From here all goes well, and fast: what has not ended by and by never does. */
   end(): void {
     this.#over = true;
-    for (const sheep of this.#world.sheep) {
-      this.#world.network.heal(sheep.address);
-      sheep.start();
+    const { sheep: all, network } = this.#world;
+    Object.assign(network.weather, { latencyMs: 1, cutBytes: 1 << 20, takeBytes: 1 << 20 });
+    for (const sheep of all) {
+      network.heal(sheep.address);
       sheep.wake();
+      this.#restart(sheep);
       sheep.script.garble = (reply) => reply;
       sheep.script.instead = () => null;
+      sheep.script.delayMs = () => 1;
     }
   }
 
@@ -189,6 +207,28 @@ class Misfortune {
       if (kind !== undefined && sheep !== undefined) kind(sheep);
       this.#strike();
     });
+  }
+
+  /** What it has read it executes when it wakes, whether it still is connected or not. */
+  #stop(sheep: SimulatedSheep): void {
+    sheep.stop();
+    if (this.#random.below(2) === 0) sheep.cut();
+  }
+
+  /** The others notice that it is dead or stopped, if it still is. */
+  #miss(sheep: SimulatedSheep): void {
+    const { members } = this.#world.cluster;
+    const alone = members.length === 1 || !members.includes(sheep.address);
+    if (!alone && (!sheep.running || sheep.stopped)) sheep.expel();
+  }
+
+  /** It joins anew when it was dead, whether the others had noticed or not. */
+  #restart(sheep: SimulatedSheep): void {
+    if (sheep.running) return;
+    const { cluster } = this.#world;
+    cluster.leave(sheep.address);
+    sheep.start();
+    cluster.join(sheep.address);
   }
 
   #garble(sheep: SimulatedSheep): void {
@@ -232,7 +272,10 @@ async function play(seed: number): Promise<string[]> {
   const random = seededRandom(seed);
   await using world = new World({ sheep: 1 + random.below(3), seed });
   for (let index = 0; index < objects; index += 1) {
-    world.cluster.objects.set(keyOf(index), new Uint8Array(1 << 20));
+    world.cluster.objects.set(
+      keyOf(index),
+      new Uint8Array(Math.ceil(workers / objects) * spanBytes),
+    );
   }
   const crew = Array.from({ length: workers }, (_, number) => new Worker(world, random, number));
   const warm = new TestRequest(world.scope(), { kind: "read", length: 512 });

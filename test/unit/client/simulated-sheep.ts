@@ -1,4 +1,4 @@
-import type { Address } from "../../../src/base/address.ts";
+import { type Address, formatAddress } from "../../../src/base/address.ts";
 import { EpochLogEntry } from "../../../src/wire/cluster.ts";
 import {
   headerBytes,
@@ -11,6 +11,7 @@ import { opcodes, requestFlag } from "../../../src/wire/opcode.ts";
 import { results } from "../../../src/wire/result.ts";
 import { RecoveryState } from "../../../src/wire/vdi.ts";
 import type { Peer, SimulatedLink, SimulatedNetwork } from "./simulated-network.ts";
+import type { SimulatedRecovery } from "./simulated-recovery.ts";
 
 const at = ObjectRequestHeader.offsets;
 const aboutCluster: ReadonlySet<number> = new Set([
@@ -29,6 +30,34 @@ export class SimulatedCluster {
   epoch = 1;
   /** What every sheep says when it is asked. */
   recovering = false;
+  /** Null: objects lie where they belong, whatever changes. */
+  recovery: SimulatedRecovery | null = null;
+  readonly #members = new Map<string, Address>();
+
+  /** Every sheep lists all of them, whoever of them runs (protocol §11.1). */
+  get members(): readonly Address[] {
+    return [...this.#members].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, address]) => address);
+  }
+
+  /** One that was there from the beginning. */
+  begin(address: Address): void {
+    this.#members.set(formatAddress(address), address);
+  }
+
+  join(address: Address): void {
+    this.#members.set(formatAddress(address), address);
+    this.#changed();
+  }
+
+  /** The others notice that it is gone. */
+  leave(address: Address): void {
+    if (this.#members.delete(formatAddress(address))) this.#changed();
+  }
+
+  #changed(): void {
+    this.epoch += 1;
+    this.recovery?.begin();
+  }
 
   object(key: string): Uint8Array {
     const object = this.objects.get(key);
@@ -83,7 +112,9 @@ export class SimulatedSheep implements Peer {
   readonly #network: SimulatedNetwork;
   readonly #links = new Set<SimulatedLink>();
   #life = 0;
+  #running = true;
   #stopped = false;
+  #expelled = false;
   #parked: Array<() => void> = [];
 
   constructor(network: SimulatedNetwork, cluster: SimulatedCluster, address: Address) {
@@ -91,6 +122,15 @@ export class SimulatedSheep implements Peer {
     this.cluster = cluster;
     this.address = address;
     network.listen(address, this);
+    cluster.begin(address);
+  }
+
+  get running(): boolean {
+    return this.#running;
+  }
+
+  get stopped(): boolean {
+    return this.#stopped;
   }
 
   get links(): readonly SimulatedLink[] {
@@ -101,13 +141,16 @@ export class SimulatedSheep implements Peer {
   kill(): void {
     this.#life += 1;
     this.#parked = [];
+    this.#running = false;
     this.#stopped = false;
+    this.#expelled = false;
     this.#network.listen(this.address, null);
     for (const link of this.#links) link.end(true);
     this.#links.clear();
   }
 
   start(): void {
+    this.#running = true;
     this.#network.listen(this.address, this);
   }
 
@@ -121,24 +164,29 @@ export class SimulatedSheep implements Peer {
     this.#stopped = true;
   }
 
+  /** The others go on without it and refuse what it sends: it ends when it finds that out. */
+  expel(): void {
+    this.cluster.leave(this.address);
+    if (this.#stopped) this.#expelled = true;
+    else this.kill();
+  }
+
   wake(): void {
+    if (this.#expelled) this.kill();
     this.#stopped = false;
     for (const run of this.#parked.splice(0)) run();
   }
 
   accept(link: SimulatedLink): void {
     this.#links.add(link);
-    let pending: Uint8Array = nothing;
+    const inbox = new Inbox();
     const life = this.#life;
     link.onEnd = () => this.#links.delete(link);
     link.onBytes = (bytes) => {
       if (life !== this.#life) return;
-      pending = joined(pending, bytes);
-      for (;;) {
-        const request = parse(pending);
-        if (request === null) return;
-        pending = pending.subarray(request.bytes);
-        this.#received(request.incoming, link);
+      inbox.add(bytes);
+      for (let request = inbox.take(); request !== null; request = inbox.take()) {
+        this.#received(request, link);
       }
     };
   }
@@ -147,15 +195,25 @@ export class SimulatedSheep implements Peer {
     const isAboutCluster = aboutCluster.has(request.opcode);
     if (!isAboutCluster) this.seen.push(request);
     const life = this.#life;
-    const run = (): void => {
-      if (life !== this.#life) return;
-      if (this.#stopped) {
-        this.#parked.push(run);
-        return;
-      }
-      this.#answer(request, link);
+    const when = (fn: () => void): (() => void) => {
+      const step = (): void => {
+        if (life !== this.#life) return;
+        if (this.#stopped) this.#parked.push(step);
+        else fn();
+      };
+      return step;
     };
-    this.#network.clock.after(isAboutCluster ? 0 : this.script.delayMs(request), run);
+    const { clock } = this.#network;
+    const answer = when(() => this.#answer(request, link));
+    if (isAboutCluster) {
+      clock.after(0, answer);
+      return;
+    }
+    const execute = (): void => {
+      clock.after(this.script.delayMs(request), answer);
+    };
+    const { recovery } = this.cluster;
+    when(() => (recovery === null ? execute() : recovery.whenDone(request.key, execute)))();
   }
 
   #answer(request: Incoming, link: SimulatedLink): void {
@@ -171,7 +229,9 @@ export class SimulatedSheep implements Peer {
       result: answer.result,
     });
     reply.set(answer.data, headerBytes);
-    if (request.opcode === opcodes.getNodeList.code) reply[nodesCount] = 1;
+    if (request.opcode === opcodes.getNodeList.code) {
+      reply[nodesCount] = answer.data.length / NodeRecord.size;
+    }
     const sent = this.script.garble(reply, request);
     if (sent !== null) link.answer(sent);
   }
@@ -180,9 +240,11 @@ export class SimulatedSheep implements Peer {
     const { objects } = this.cluster;
     const { opcode, key, offset } = request;
     if (opcode === opcodes.statCluster.code) return this.#state();
-    if (opcode === opcodes.getNodeList.code) return success(this.#record());
+    if (opcode === opcodes.getNodeList.code) return success(nodeList(this.cluster.members));
     if (opcode === opcodes.statRecovery.code) {
-      return success(RecoveryState.encode({ inRecovery: this.cluster.recovering ? 1 : 0 }));
+      const { recovering, recovery } = this.cluster;
+      const inRecovery = recovering || recovery?.active === true ? 1 : 0;
+      return success(RecoveryState.encode({ inRecovery }));
     }
     if (opcode === opcodes.flushVdi.code) return failure(results.invalidParameters.code);
     if (opcode === opcodes.createAndWriteObject.code) {
@@ -205,13 +267,6 @@ export class SimulatedSheep implements Peer {
     return failure(results.invalidParameters.code);
   }
 
-  /** The only node that it tells of is itself. */
-  #record(): Uint8Array {
-    const address = parseIpv4(this.address.host);
-    if (address === null) throw new Error(`${this.address.host} is no IPv4 address`);
-    return NodeRecord.encode({ address, port: this.address.port, vnodes: 1 });
-  }
-
   #state(): Answer {
     const { ctimeSeconds } = this.cluster;
     if (ctimeSeconds === null) return failure(results.waitForFormat.code);
@@ -227,11 +282,42 @@ export function failure(result: number): Answer {
   return { result, data: nothing };
 }
 
-function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const all = new Uint8Array(a.length + b.length);
-  all.set(a);
-  all.set(b, a.length);
-  return all;
+/** What GET_NODE_LIST answers. */
+export function nodeList(members: readonly Address[]): Uint8Array {
+  const records = members.map(({ host, port }) => {
+    const address = parseIpv4(host);
+    if (address === null) throw new Error(`${host} is no IPv4 address`);
+    return NodeRecord.encode({ address, port, vnodes: 1 });
+  });
+  return Buffer.concat(records);
+}
+
+/** Makes requests of the bytes of a connection, however they were cut. */
+class Inbox {
+  #buffer = new Uint8Array(4096);
+  #from = 0;
+  #to = 0;
+
+  add(bytes: Uint8Array): void {
+    const kept = this.#buffer.subarray(this.#from, this.#to);
+    if (this.#to + bytes.length > this.#buffer.length) {
+      const least = kept.length + bytes.length;
+      const larger = new Uint8Array(Math.max(this.#buffer.length, 2 * least));
+      larger.set(kept);
+      this.#buffer = larger;
+      this.#from = 0;
+      this.#to = kept.length;
+    }
+    this.#buffer.set(bytes, this.#to);
+    this.#to += bytes.length;
+  }
+
+  take(): Incoming | null {
+    const request = parse(this.#buffer.subarray(this.#from, this.#to));
+    if (request === null) return null;
+    this.#from += request.bytes;
+    return request.incoming;
+  }
 }
 
 function parse(pending: Uint8Array): { incoming: Incoming; bytes: number } | null {

@@ -138,11 +138,12 @@ test("a destroyed link tells nothing more, whatever it was doing", async () => {
   open.link.flushSoon();
   open.link.destroy();
   open.link.destroy();
+  const toldBefore = [...open.events];
   await new LinkWatcher(network.transport, server.to).opened;
   await soon(20);
   expect(connecting.events).toEqual(["connect returned"]);
   expect(resolving.events).toEqual(["connect returned"]);
-  expect(open.events).toEqual(["connect returned", "open"]);
+  expect(open.events).toEqual(toldBefore);
 });
 
 test("a paused link tells of no data until it is resumed, and the peer is held back", async () => {

@@ -131,6 +131,7 @@ describe("a text", () => {
     const text = new Fixture();
     const scope = text.clock.scope();
     expect(text.node.traits.writable).toBe(false);
+    expect((await text.node.attr(scope)).mode).toBe(0o444);
     for (const mode of ["write", "readwrite"] as const) {
       await expect(text.node.open(mode, scope)).rejects.toMatchObject({ code: "denied" });
     }
