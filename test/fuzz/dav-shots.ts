@@ -11,7 +11,7 @@ const davMethods = [
 ] as const satisfies readonly [string, ...string[]];
 
 /** Anywhere in the tree, in the scratch area or nowhere. */
-export function anyPath(dice: Dice, target: Target): string {
+function anyPath(dice: Dice, target: Target): string {
   return dice.pick([
     ...(["/", "/cluster", "/cluster/", "/cluster/info", "/node/list", "/vdi/list"] as const),
     ...(["/vdi/mount", "/config/page_cache", "/volume", "/volume/", "/no", "/no/such/"] as const),

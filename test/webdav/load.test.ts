@@ -100,7 +100,7 @@ test("200 slow readers cost little memory and delay nobody", async () => {
   );
   expect(peak).toBeLessThan(200);
   expect(percentile(beside, 0.5)).toBeLessThan(10 * percentile(alone, 0.5) + 5);
-  expect(percentile(beside, 0.99)).toBeLessThan(250);
+  expect(percentile(beside, 0.99)).toBeLessThan(500);
   expect(readers.running).toBe(true);
   expect(readers.stdout).not.toContain("cut off");
 }, 120_000);
@@ -133,7 +133,7 @@ test("200 stalled writers cost little memory and delay neither readers nor write
       `${percentile(alone, 0.99).toFixed(1)} ms, beside them ${percentile(beside, 0.99).toFixed(1)} ms; 64 MiB written beside them in ${filledMs.toFixed(0)} ms`,
   );
   expect(peak).toBeLessThan(250);
-  expect(percentile(beside, 0.99)).toBeLessThan(250);
+  expect(percentile(beside, 0.99)).toBeLessThan(500);
   expect(filledMs).toBeLessThan(15_000);
   const rest = Buffer.alloc(MiB - 300_000, 1);
   const ends = await Promise.all(
