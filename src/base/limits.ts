@@ -182,6 +182,8 @@ export const limits = {
   httpRefusalsMax: 64,
   /** Request line and header fields together. */
   httpHeadBytesMax: 16 * KiB,
+  /** Longest head that a connection remembers, so as not to take the next one like it apart. */
+  httpHeadRememberedBytesMax: KiB,
   httpTargetBytesMax: 8 * KiB,
   /** Header fields of one request. */
   httpFieldsMax: 100,

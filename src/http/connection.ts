@@ -6,8 +6,9 @@ import { CancelScope } from "../base/scope.ts";
 import { Body, type BodySource, noBody } from "./body.ts";
 import type { DateField } from "./date.ts";
 import type { HttpHandler, HttpRequest, HttpResponse, StreamedBody } from "./exchange.ts";
-import { formatHead, isBodiless } from "./format.ts";
-import { type Head, headFaultSoFar, parseHead } from "./head.ts";
+import { type HeadFormat, isBodiless } from "./format.ts";
+import { type Head, headFaultSoFar, isFault } from "./head.ts";
+import { HeadMemory } from "./head-memory.ts";
 import { Intake, type Told } from "./intake.ts";
 import { ResponseWriter, type WriterOwner } from "./response-writer.ts";
 import type { HttpSocket, HttpSocketEvents } from "./socket.ts";
@@ -17,7 +18,7 @@ export interface ConnectionHost {
   readonly handler: HttpHandler;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly serverName: string;
+  readonly heads: HeadFormat;
   readonly date: DateField;
   /** Where every connection reads to first. */
   readonly reads: Buffer;
@@ -37,6 +38,7 @@ export class Connection implements HttpSocketEvents, WriterOwner, BodySource {
   readonly #socket: HttpSocket;
   readonly #intake: Intake;
   readonly #writer: ResponseWriter;
+  readonly #heads = new HeadMemory();
   #state: ConnectionState = "head";
   #pumping = false;
   /** Of the exchange under way. */
@@ -241,8 +243,8 @@ export class Connection implements HttpSocketEvents, WriterOwner, BodySource {
 
   #begin(text: string): void {
     this.#state = "answering";
-    const head = parseHead(text);
-    if ("reason" in head) {
+    const head = this.#heads.parse(text);
+    if (isFault(head)) {
       this.#respond(plainText(head.status, head.reason));
       return;
     }
@@ -298,10 +300,9 @@ export class Connection implements HttpSocketEvents, WriterOwner, BodySource {
     const length = bodyLength(bytes);
     const sends = !bodiless && this.#head?.method !== "HEAD";
     this.#keep = this.#mayKeep();
-    const { date, clock, serverName: server } = this.#host;
-    const head = formatHead(response, {
+    const { date, clock, heads } = this.#host;
+    const head = heads.format(response, {
       date: date.at(clock.wallMs()),
-      server,
       contentBytes: bodiless ? null : length,
       keepAlive: this.#keep,
     });

@@ -68,7 +68,10 @@ export interface StreamedBody {
  */
 export interface HttpResponse {
   readonly status: number;
+  /** An array that comes again for many answers is made text of once: it must never change. */
   readonly headers: ResponseHeaders;
+  /** Fields of this answer alone, sent behind the others. */
+  readonly ownHeaders?: ResponseHeaders;
   readonly body: Uint8Array | string | StreamedBody | null;
 }
 

@@ -1,5 +1,5 @@
 import { SheepfsError } from "../base/errors.ts";
-import type { HttpResponse } from "./exchange.ts";
+import type { HttpResponse, ResponseHeaders } from "./exchange.ts";
 
 const reasons: Readonly<Record<number, string>> = {
   200: "OK",
@@ -48,27 +48,56 @@ const forbidden = /[^\t\x20-\x7e\x80-\xff]/;
 /** What the server adds to a response. */
 export interface HeadExtras {
   readonly date: string;
-  readonly server: string;
   /** Null for a status that has no body by definition. */
   readonly contentBytes: number | null;
   readonly keepAlive: boolean;
 }
 
-/**
- * The head of a response, latin1.
- * @throws internal for a field that would break out of its line
- */
-export function formatHead(response: HttpResponse, extras: HeadExtras): string {
-  const { status, headers } = response;
-  let text = `HTTP/1.1 ${status} ${reasons[status] ?? ""}\r\nDate: ${extras.date}\r\nServer: ${extras.server}\r\n`;
+/** Makes the heads of responses, of which those of one second and one file begin alike. */
+export class HeadFormat {
+  readonly #server: string;
+  /** What the last one began with, and what that was made of. */
+  #begin = "";
+  #status = 0;
+  #date = "";
+  #headers: ResponseHeaders = [];
+
+  /** @param server what the `Server` field says */
+  constructor(server: string) {
+    this.#server = server;
+  }
+
+  /**
+   * The head of a response, latin1.
+   * @throws internal for a field that would break out of its line
+   */
+  format(response: HttpResponse, { date, contentBytes, keepAlive }: HeadExtras): string {
+    const { status, headers, ownHeaders } = response;
+    if (headers !== this.#headers || status !== this.#status || date !== this.#date) {
+      const first = `HTTP/1.1 ${status} ${reasons[status] ?? ""}\r\n`;
+      // Joined it is one string; added up it would be parts, put together for each answer anew.
+      this.#begin = [first, `Date: ${date}\r\nServer: ${this.#server}\r\n`, lines(headers)].join(
+        "",
+      );
+      this.#headers = headers;
+      this.#status = status;
+      this.#date = date;
+    }
+    const own = ownHeaders === undefined ? "" : lines(ownHeaders);
+    const length = contentBytes === null ? "" : `Content-Length: ${contentBytes}\r\n`;
+    return `${this.#begin}${own}${length}${keepAlive ? "" : "Connection: close\r\n"}\r\n`;
+  }
+}
+
+function lines(headers: ResponseHeaders): string {
+  let text = "";
   for (const [name, value] of headers) {
     if (forbidden.test(value)) {
       throw new SheepfsError("internal", `the value of the header field ${name} cannot be sent`);
     }
     text += `${name}: ${value}\r\n`;
   }
-  if (extras.contentBytes !== null) text += `Content-Length: ${extras.contentBytes}\r\n`;
-  return extras.keepAlive ? `${text}\r\n` : `${text}Connection: close\r\n\r\n`;
+  return text;
 }
 
 /** Whether a status has no body, and no length of one (RFC 9110 §6.4.1, §8.6). */

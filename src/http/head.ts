@@ -22,10 +22,19 @@ export interface HeadFault {
   readonly reason: string;
 }
 
+export function isFault(head: Head | HeadFault): head is HeadFault {
+  return "reason" in head;
+}
+
 /** The header fields of one request. */
 class Fields {
-  readonly #names: string[] = [];
-  readonly #values: string[] = [];
+  readonly #names: string[];
+  readonly #values: string[];
+
+  constructor(names: string[] = [], values: string[] = []) {
+    this.#names = names;
+    this.#values = values;
+  }
 
   get count(): number {
     return this.#names.length;
@@ -52,6 +61,13 @@ class Fields {
     let count = 0;
     for (const one of this.#names) if (one === name) count += 1;
     return count;
+  }
+
+  /** The same but for the value of a name that is there once; names are shared, and final. */
+  withValue(name: string, value: string): Fields {
+    const values = this.#values.slice();
+    values[this.#names.indexOf(name)] = value;
+    return new Fields(this.#names, values);
   }
 
   /** Puts one value in the place of all there are. */

@@ -5,6 +5,7 @@ import type { Scope } from "../base/scope.ts";
 import { Connection, type ConnectionHost } from "./connection.ts";
 import { DateField } from "./date.ts";
 import type { HttpHandler } from "./exchange.ts";
+import { HeadFormat } from "./format.ts";
 import type { HttpSocket, HttpSocketEvents } from "./socket.ts";
 
 export interface HttpServerOptions {
@@ -25,7 +26,7 @@ export class HttpServer implements ConnectionHost {
   readonly handler: HttpHandler;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly serverName: string;
+  readonly heads: HeadFormat;
   readonly date = new DateField();
   readonly reads = Buffer.allocUnsafeSlow(limits.httpReadBytes);
   stopping = false;
@@ -37,7 +38,7 @@ export class HttpServer implements ConnectionHost {
     this.handler = handler;
     this.clock = clock;
     this.log = log;
-    this.serverName = name;
+    this.heads = new HeadFormat(name);
   }
 
   /** Takes a client over; its socket is the server's from now on. */

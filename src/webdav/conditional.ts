@@ -22,14 +22,21 @@ export function etagOf(version: FileVersion): string {
   return version.strong ? `"${version.tag}"` : `W/"${version.tag}"`;
 }
 
+/** By version, which is mostly the same for one request after the other. */
+const knownFacts = new WeakMap<FileVersion, EntityFacts>();
+
 /** What is known of a node at no cost; texts, which are rendered for each reader, have no tag. */
 export function factsOf(node: Node | null): EntityFacts {
   const version = node?.kind === "file" ? node.version?.() : undefined;
   if (version === undefined) {
     return { exists: node !== null, etag: null, strong: false, modifiedMs: null };
   }
+  const known = knownFacts.get(version);
+  if (known !== undefined) return known;
   const { strong, modifiedMs } = version;
-  return { exists: true, etag: etagOf(version), strong, modifiedMs };
+  const facts = { exists: true, etag: etagOf(version), strong, modifiedMs };
+  knownFacts.set(version, facts);
+  return facts;
 }
 
 /**

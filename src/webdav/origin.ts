@@ -83,11 +83,16 @@ export function corsHeaders(request: HttpRequest, rules: OriginRules): ResponseH
   ];
 }
 
-function isOurs(host: string, { names, addresses }: HostRule): boolean {
+/** Of each rule the host that was ours last: mostly the next request has the same. */
+const lastOurs = new WeakMap<HostRule, string>();
+
+function isOurs(host: string, rule: HostRule): boolean {
+  if (lastOurs.get(rule) === host) return true;
   const name = hostOf(host);
   if (name === null) return false;
-  if (addresses && isAddress(name)) return true;
-  return names.has(name);
+  const ours = (rule.addresses && isAddress(name)) || rule.names.has(name);
+  if (ours) lastOurs.set(rule, host);
+  return ours;
 }
 
 /** Of `host[:port]`, in lower case, IPv6 without brackets; null when it is no such thing. */

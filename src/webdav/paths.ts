@@ -54,7 +54,8 @@ function decodePath(encoded: string, target: string): string[] {
   const names: string[] = [];
   for (const piece of encoded.split("/")) {
     if (piece === "") continue;
-    names.push(piece.includes("%") ? decodeName(piece, target) : checkName(piece, target));
+    // What is not encoded has no control characters: those were refused with the target.
+    names.push(piece.includes("%") ? decodeName(piece, target) : checkDots(piece, target));
   }
   return names;
 }
@@ -70,7 +71,12 @@ function decodeName(piece: string, target: string): string {
 }
 
 function checkName(name: string, target: string): string {
-  if (name === "." || name === ".." || forbiddenInName.test(name)) throw badTarget(target);
+  if (forbiddenInName.test(name)) throw badTarget(target);
+  return checkDots(name, target);
+}
+
+function checkDots(name: string, target: string): string {
+  if (name === "." || name === "..") throw badTarget(target);
   return name;
 }
 

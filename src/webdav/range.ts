@@ -21,6 +21,8 @@ const spec = /^(\d*)-(\d*)$/;
  * Source: RFC 9110 §14.1.2, §14.2, §15.5.17
  */
 export function parseRange(field: string, sizeBytes: number): RangeWish {
+  const plain = plainExtent(field, sizeBytes);
+  if (plain !== null) return { kind: "ranges", ranges: [plain] };
   const one = single.exec(field);
   if (one !== null) {
     const extent = extentOf(one[1] ?? "", one[2] ?? "", sizeBytes);
@@ -41,6 +43,33 @@ export function parseRange(field: string, sizeBytes: number): RangeWish {
     if (extent !== null) extents.push(extent);
   }
   return extents.length === 0 ? none : { kind: "ranges", ranges: coalesce(extents) };
+}
+
+const plainPrefix = "bytes=";
+/** More digits may be more than a number holds exactly. */
+const exactDigitsMax = 15;
+const zero = 0x30;
+
+/** What is asked for most, `bytes=FIRST-LAST` within the file; null when it is not that. */
+function plainExtent(field: string, sizeBytes: number): Extent | null {
+  if (!field.startsWith(plainPrefix)) return null;
+  const dashAt = field.indexOf("-", plainPrefix.length);
+  const first = digits(field, plainPrefix.length, dashAt);
+  const last = digits(field, dashAt + 1, field.length);
+  if (first < 0 || last < first || last >= sizeBytes) return null;
+  return { offset: first, length: last - first + 1 };
+}
+
+/** @returns -1 for what is not one digit to `exactDigitsMax` of them */
+function digits(text: string, from: number, to: number): number {
+  if (to <= from || to - from > exactDigitsMax) return -1;
+  let value = 0;
+  for (let at = from; at < to; at += 1) {
+    const digit = text.charCodeAt(at) - zero;
+    if (digit < 0 || digit > 9) return -1;
+    value = value * 10 + digit;
+  }
+  return value;
 }
 
 function isMalformed(first: string, last: string): boolean {

@@ -15,7 +15,7 @@ import { propfind } from "./methods/propfind.ts";
 import { proppatch } from "./methods/proppatch.ts";
 import { put } from "./methods/put.ts";
 import { unlock } from "./methods/unlock.ts";
-import { findNode, parseTarget } from "./paths.ts";
+import { findNode, parseTarget, type Target } from "./paths.ts";
 import { refusal } from "./refusal.ts";
 import type { DavRequest, Site } from "./site.ts";
 import { errorResponse } from "./status.ts";
@@ -74,17 +74,29 @@ function dispatch(request: HttpRequest, site: Site): MaybePromise<HttpResponse> 
     if (request.method === "OPTIONS") return serverOptions([...methods.keys()]);
     throw new SheepfsError("invalid", `'*' can be the target of OPTIONS only`);
   }
-  const target = parseTarget(request.target, site.basePath);
+  const target = takeApart(request.target, site);
   if (target === null) return notFound();
   const { method, headers, body, secure, scope } = request;
   const origin = `${secure ? "https" : "http"}://${headers.get("host") ?? ""}`;
-  const dav: DavRequest = { method, ...target, headers, body, secure, origin, scope };
+  const { path, slash, query } = target;
+  const dav: DavRequest = { method, path, slash, query, headers, body, secure, origin, scope };
   if (row.writes && site.readOnly) {
     throw new SheepfsError("read_only", "this server is for reading only");
   }
   // The path of most requests, and of all that have to be fast, ends here.
   if (!row.guarded && headers.get("if") === null) return row.run(dav, site);
   return guard(dav, site, row);
+}
+
+/** Of each site the target that was asked for last: a client mostly reads one file on and on. */
+const lastTargets = new WeakMap<Site, { readonly text: string; readonly target: Target | null }>();
+
+function takeApart(text: string, site: Site): Target | null {
+  const last = lastTargets.get(site);
+  if (last?.text === text) return last.target;
+  const target = parseTarget(text, site.basePath);
+  lastTargets.set(site, { text, target });
+  return target;
 }
 
 async function guard(request: DavRequest, site: Site, row: MethodRow): Promise<HttpResponse> {

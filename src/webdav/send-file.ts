@@ -6,10 +6,10 @@ import type { Random } from "../base/random.ts";
 import type { Scope, Unsubscribe } from "../base/scope.ts";
 import type { Transfer } from "../base/transfer.ts";
 import type { BodyWriter } from "../http/body-writer.ts";
-import { DateField } from "../http/date.ts";
 import type { HttpResponse, StreamedBody } from "../http/exchange.ts";
 import type { Extent, OpenFile } from "../tree/node.ts";
 import { type BufferHolder, BufferPool, type BufferWaiter } from "./buffer-pool.ts";
+import { FileHeaders } from "./file-headers.ts";
 
 /** What all answers with a file's bytes share. */
 export class FileReads {
@@ -18,8 +18,7 @@ export class FileReads {
     totalBytes: limits.davReadBytesMax,
   });
   readonly clock: Clock;
-  /** `Last-Modified` of what was sent last is mostly that of what is sent next. */
-  readonly modified = new DateField();
+  readonly headers = new FileHeaders();
   readonly #spare: ReadPiece[] = [];
 
   readonly #random: Random;

@@ -33,7 +33,9 @@ function answer(request: DavRequest, site: Site, node: Node | null): MaybePromis
   const facts = factsOf(node);
   const condition = checkConditions(request.headers, facts, request.method);
   if (condition === 412) return preconditionFailed();
-  if (condition === 304) return { status: 304, headers: validators(facts, site), body: null };
+  if (condition === 304) {
+    return { status: 304, headers: site.reads.headers.validators(facts), body: null };
+  }
   const file = node.open("read", request.scope);
   return file instanceof Promise
     ? file.then((opened) => fileResponse({ request, site, node, facts, file: opened }))
@@ -53,34 +55,25 @@ function fileResponse(what: Answering): HttpResponse {
   const { request, site, node, facts, file } = what;
   const sizeBytes = file.sizeBytes();
   const contentType = contentTypeOf(node.traits);
-  const headers = validators(facts, site);
-  headers.push(["Accept-Ranges", "bytes"]);
   const field = request.method === "GET" ? request.headers.get("range") : null;
   const wish =
     field !== null && ifRangeHolds(request.headers, facts) ? parseRange(field, sizeBytes) : null;
-  if (wish === null || wish.kind === "whole") {
-    headers.push(["Content-Type", contentType], ["X-Content-Type-Options", "nosniff"]);
-    const name = request.path.at(-1);
-    if (node.traits.seekable && name !== undefined) {
-      headers.push(["Content-Disposition", attachment(name)]);
-    }
-    const whole = { offset: 0, length: sizeBytes };
-    return { status: 200, headers, body: fileBody(what, whole) };
-  }
+  if (wish === null || wish.kind === "whole") return wholeFile(what, { sizeBytes, contentType });
   if (wish.kind === "none") {
     closeFile(what);
     return unsatisfiable(sizeBytes);
   }
   const [extent] = wish.ranges;
   if (wish.ranges.length === 1 && extent !== undefined) {
-    headers.push(
-      ["Content-Type", contentType],
-      ["Content-Range", formatContentRange(extent, sizeBytes)],
-    );
-    return { status: 206, headers, body: fileBody(what, extent) };
+    return {
+      status: 206,
+      headers: site.reads.headers.ofRange(facts, contentType),
+      ownHeaders: [["Content-Range", formatContentRange(extent, sizeBytes)]],
+      body: fileBody(what, extent),
+    };
   }
   const boundary = site.reads.newBoundary();
-  headers.push(["Content-Type", multipartType(boundary)]);
+  const headers = site.reads.headers.ofRange(facts, multipartType(boundary));
   const { ranges } = wish;
   const body = new MultipartBody({
     ...{ reads: site.reads, file, ranges, sizeBytes, contentType, boundary },
@@ -90,13 +83,22 @@ function fileResponse(what: Answering): HttpResponse {
   return { status: 206, headers, body };
 }
 
-function validators(facts: EntityFacts, site: Site): (readonly [string, string])[] {
-  const { etag, modifiedMs } = facts;
-  // A browser would else keep a text or a volume for as long as it thinks fit.
-  const headers: (readonly [string, string])[] = [["Cache-Control", "no-cache"]];
-  if (etag !== null) headers.push(["ETag", etag]);
-  if (modifiedMs !== null) headers.push(["Last-Modified", site.reads.modified.at(modifiedMs)]);
-  return headers;
+function wholeFile(
+  what: Answering,
+  { sizeBytes, contentType }: { readonly sizeBytes: number; readonly contentType: string },
+): HttpResponse {
+  const { request, site, node, facts } = what;
+  const headers: (readonly [string, string])[] = [
+    ...site.reads.headers.validators(facts),
+    ["Accept-Ranges", "bytes"],
+    ["Content-Type", contentType],
+    ["X-Content-Type-Options", "nosniff"],
+  ];
+  const name = request.path.at(-1);
+  if (node.traits.seekable && name !== undefined) {
+    headers.push(["Content-Disposition", attachment(name)]);
+  }
+  return { status: 200, headers, body: fileBody(what, { offset: 0, length: sizeBytes }) };
 }
 
 function fileBody(what: Answering, extent: Extent): FileBody | null {
