@@ -133,8 +133,10 @@ http {
   return ["nginx", "-c", config, "-p", own, "-e", join(own, "error.log")];
 }
 
+/** Without reading ahead, which reads 16 MiB for each range: 30 times as fast for small ones. */
 function rclone({ root, port }: Place): readonly string[] {
-  return ["rclone", "serve", "webdav", root, "--addr", `127.0.0.1:${port}`];
+  const address = ["--addr", `127.0.0.1:${port}`];
+  return ["rclone", "serve", "webdav", root, ...address, "--buffer-size", "0"];
 }
 
 function apache({ root, own, port }: Place): readonly string[] {
