@@ -67,6 +67,12 @@ export const limits = {
   receiveBufferBytes: 512 * KiB,
   /** Longest payload that is gathered in the receive buffer and lent from there. */
   lendBytesMax: 128 * KiB,
+  /** Slots of a tube, as bytes of whole pages: a pipe of any process may have so many. */
+  tubeBytes: MiB,
+  /** Tubes of one mount, for four messages of four pieces. Each takes two descriptors. */
+  tubesMax: 16,
+  /** Tubes that are not lent after one did not take what it was meant for: its pages are small ones. */
+  tubeRefusals: 4_096,
   /** Headers and small payloads of one connection that wait to be sent. */
   sendBufferBytes: 256 * KiB,
   /** Longest payload that is copied behind its header; longer ones are sent from where they lie. */

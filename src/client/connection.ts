@@ -60,6 +60,10 @@ export class Connection implements LinkEvents, ReplySink, CallSink {
   readonly #timer: Timer;
   #askAgain: Timer | null = null;
   #state: "connecting" | "checking" | "ready" | "closed" = "connecting";
+  /** Long answers can go from the link into a tube. */
+  readonly #pours: boolean;
+  /** Answers under way that may go there. */
+  #long = 0;
   #flushAsked = false;
   #blocked = false;
   /** Something was received since the last look. */
@@ -79,10 +83,15 @@ export class Connection implements LinkEvents, ReplySink, CallSink {
     this.#framer = new Framer(this, sizes.receiveBytes);
     this.#timer = ports.clock.after(limits.connectTimeoutMs, () => this.#tooLate());
     this.#link = ports.transport.connect(address, this);
+    this.#pours = this.#link.pour !== undefined;
   }
 
   get ready(): boolean {
     return this.#state === "ready";
+  }
+
+  get headersAlone(): boolean {
+    return this.#pours && this.#long > 0;
   }
 
   get closed(): boolean {
@@ -206,8 +215,9 @@ export class Connection implements LinkEvents, ReplySink, CallSink {
     this.replyEnds(flight);
   }
 
-  replyPlaced(flight: Flight): void {
+  replyPlaced(flight: Flight, begun: boolean): void {
     if (flight.result === 0 && flight.exact) {
+      if (!begun && !flight.overtaken && this.#pours) flight.tube = flight.object?.tube?.() ?? null;
       flight.into = flight.target;
       flight.intoAt = flight.targetAt;
       return;
@@ -220,6 +230,7 @@ export class Connection implements LinkEvents, ReplySink, CallSink {
   replyEnds(flight: Flight): void {
     this.#table.remove(flight.id);
     this.bytes -= flight.bytes;
+    if (flight.long) this.#long -= 1;
     flight.connection = null;
     flight.into = null;
     if (flight === this.#sign) this.#signed(flight);
@@ -233,6 +244,9 @@ export class Connection implements LinkEvents, ReplySink, CallSink {
 
   #send(flight: Flight): void {
     flight.connection = this;
+    flight.forgetTube();
+    flight.long = isLong(flight);
+    if (flight.long) this.#long += 1;
     // Silence counts from when something is owed.
     if (this.#table.count === 0) this.#moved = true;
     flight.id = this.#table.add(flight);
@@ -317,6 +331,11 @@ function lengthFits(flight: Flight): boolean {
   const { dataLength, receiveBytes } = flight;
   if (flight.result !== 0) return dataLength <= Math.max(receiveBytes, flight.bodyLength);
   return flight.exact ? dataLength === receiveBytes : dataLength <= receiveBytes;
+}
+
+/** Its answer may go into a tube. */
+function isLong(flight: Flight): boolean {
+  return flight.receiveBytes > limits.lendBytesMax && flight.exact && flight.call === null;
 }
 
 function copyInto(bytes: Uint8Array, place: number, flight: Flight, target: Uint8Array): void {

@@ -1,5 +1,6 @@
 import type { SheepfsError } from "../base/errors.ts";
 import { CancelScope, type Scope } from "../base/scope.ts";
+import type { Tube } from "../base/transfer.ts";
 import { headerBytes, ObjectRequestHeader, type SheepRequest } from "../wire/header.ts";
 import { opcodes, type ReplayRule } from "../wire/opcode.ts";
 import type { Connection } from "./connection.ts";
@@ -106,6 +107,10 @@ export class Flight {
   /** Where a long payload is being placed; null drops it. */
   into: Uint8Array | null = null;
   intoAt = 0;
+  /** Where it is being put instead, or was by the last attempt. */
+  tube: Tube | null = null;
+  /** Its connection counts it among those whose answer may go there. */
+  long = false;
   /** The payload of an answer that is not exact. */
   data: Uint8Array | null = null;
 
@@ -188,7 +193,23 @@ export class Flight {
     this.call = null;
     this.target = null;
     this.into = null;
+    this.tube = null;
     this.scope = endless;
+  }
+
+  /** What an earlier attempt left is not the answer. */
+  forgetTube(): void {
+    this.tube?.clear();
+    this.tube = null;
+  }
+
+  /** The tube takes no more: the answer goes on in memory. */
+  leaveTube(): void {
+    const { tube, target } = this;
+    this.into = target;
+    this.intoAt = this.targetAt;
+    this.tube = null;
+    if (target !== null) tube?.drain(target, this.targetAt);
   }
 
   /** Takes a copy of the reply's header, for a call. */
@@ -206,6 +227,7 @@ export class Flight {
     this.body = null;
     this.target = null;
     this.into = null;
+    this.tube = null;
     this.data = null;
     this.connection = null;
     this.replyHeader = null;

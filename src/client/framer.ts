@@ -1,4 +1,5 @@
 import { limits } from "../base/limits.ts";
+import { tubeFull } from "../base/transfer.ts";
 import { headerBytes } from "../wire/header.ts";
 import type { Flight } from "./flight.ts";
 import type { Link } from "./transport.ts";
@@ -14,8 +15,13 @@ export interface ReplySink {
   replyBegins(view: DataView, at: number): Flight | null;
   /** The whole payload lies at `bytes[at, at + flight.dataLength)`, during the call only. */
   replyWhole(flight: Flight, bytes: Uint8Array, at: number): void;
-  /** A payload too long for the buffer begins: sets `flight.into`, or leaves it null to drop it. */
-  replyPlaced(flight: Flight): void;
+  /** A long payload should find its header alone in the buffer: nothing more is read with one. */
+  readonly headersAlone: boolean;
+  /**
+   * A payload too long for the buffer begins: sets `flight.into`, or leaves it null to drop it; sets
+   * `flight.tube` too, unless some of the payload is in the buffer (`begun`).
+   */
+  replyPlaced(flight: Flight, begun: boolean): void;
   /** All of it is in place. */
   replyEnds(flight: Flight): void;
 }
@@ -50,9 +56,10 @@ export class Framer {
     while (budget > 0 && !this.#sink.closed) {
       const placing = this.#placing;
       const asked = placing === null ? this.#room() : this.#rest(placing);
-      const into = placing?.into ?? this.#buffer;
-      const at = placing === null ? this.#to : placing.into === null ? 0 : this.#placeAt(placing);
-      const count = link.read(into, at, asked);
+      const count =
+        placing === null
+          ? link.read(this.#buffer, this.#to, asked)
+          : this.#place(link, placing, asked);
       if (count <= 0) return count === 0;
       budget -= count;
       if (placing === null) {
@@ -76,13 +83,28 @@ export class Framer {
       this.#to -= this.#from;
       this.#from = 0;
     }
+    const held = this.#to - this.#from;
+    if (held < headerBytes && this.#sink.headersAlone) return headerBytes - held;
     return Math.min(this.#buffer.length - this.#to, chunkBytes);
+  }
+
+  #place(link: Link, placing: Flight, asked: number): number {
+    const { tube } = placing;
+    if (tube !== null) {
+      const count = link.pour?.(tube, asked) ?? tubeFull;
+      if (count !== tubeFull) return count;
+      placing.leaveTube();
+    }
+    const at = placing.into === null ? 0 : this.#placeAt(placing);
+    return link.read(placing.into ?? this.#buffer, at, asked);
   }
 
   /** How much may be read of the payload under way; what is dropped goes through the empty buffer. */
   #rest(placing: Flight): number {
     const rest = placing.dataLength - this.#placed;
-    return placing.into === null ? Math.min(rest, this.#buffer.length) : rest;
+    return placing.into === null && placing.tube === null
+      ? Math.min(rest, this.#buffer.length)
+      : rest;
   }
 
   #placeAt(placing: Flight): number {
@@ -108,10 +130,10 @@ export class Framer {
   }
 
   #beginPlacing(flight: Flight): void {
-    this.#sink.replyPlaced(flight);
+    const here = Math.min(this.#to - this.#from, flight.dataLength);
+    this.#sink.replyPlaced(flight, here > 0);
     this.#placing = flight;
     this.#placed = 0;
-    const here = Math.min(this.#to - this.#from, flight.dataLength);
     if (flight.into !== null) {
       this.#buffer.copy(flight.into, flight.intoAt, this.#from, this.#from + here);
     }

@@ -1,5 +1,6 @@
 import type { SheepfsError } from "../base/errors.ts";
 import type { Scope } from "../base/scope.ts";
+import type { Tube } from "../base/transfer.ts";
 import type { DataObjectHeader } from "../wire/header.ts";
 
 /**
@@ -13,6 +14,8 @@ export interface ObjectRequest extends DataObjectHeader {
   readonly scope: Scope;
   /** Reads only: offers the whole answer where it lies, during the call; true when it was taken. */
   lend(bytes: Uint8Array, at: number): boolean;
+  /** Reads only; see Transfer.tube. */
+  tube?(): Tube | null;
   /** Called exactly once, never before `submit` returns. */
   done(error: SheepfsError | null): void;
   /** Only after `done` with an error that is `inDoubt`: the write can no longer land. */

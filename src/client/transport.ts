@@ -1,5 +1,6 @@
 import type { Address } from "../base/address.ts";
 import type { SheepfsError } from "../base/errors.ts";
+import type { Tube } from "../base/transfer.ts";
 
 /** Byte streams to a sheep as a port: the real one is in `sys/`, the simulation has another. */
 export interface Transport {
@@ -13,6 +14,8 @@ export interface Transport {
 export interface Link {
   /** Reads what has arrived into `into[at, at+length)`: bytes read, 0 none now, -1 end of stream. */
   read(into: Uint8Array, at: number, length: number): number;
+  /** Reads into a tube as `read` does into memory; `tubeFull` when that cannot go on. */
+  pour?(tube: Tube, length: number): number;
   /**
    * Sends `head[headAt, +headLength)` then `body[bodyAt, +bodyLength)` in one system call, without
    * keeping either: returns how many bytes of the two were taken. What was not taken is the

@@ -3,6 +3,7 @@ import type { Clock } from "../base/clock.ts";
 import { SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Logger } from "../base/log.ts";
+import type { Tube } from "../base/transfer.ts";
 import { InHeader } from "./abi.ts";
 import { errno } from "./errno.ts";
 import { Message, type MessageOwner, messageBufferBytes } from "./message.ts";
@@ -21,6 +22,12 @@ export interface FuseDevice {
     bodyAt: number,
     bodyLength: number,
   ): number;
+  /** Where it takes a reply's body from tubes: `send` gives what `write` does, and empties them. */
+  readonly tubes?: {
+    take(): Tube | null;
+    give(tube: Tube): void;
+    send(head: Uint8Array, headAt: number, headLength: number, tubes: readonly Tube[]): number;
+  };
   /** Whether `readable` is called while there is something to read. */
   watch(watching: boolean): void;
   close(): void;
@@ -99,12 +106,29 @@ export class Channel implements MessageOwner {
   ): boolean {
     if (this.#state === "ended") return false;
     const sent = this.#device.write(head, headAt, headLength, body, bodyAt, bodyLength);
+    return this.#taken(sent, headLength + bodyLength);
+  }
+
+  takeTube(): Tube | null {
+    return this.#device.tubes?.take() ?? null;
+  }
+
+  giveTube(tube: Tube): void {
+    this.#device.tubes?.give(tube);
+  }
+
+  sendTubes(head: Uint8Array, headAt: number, headLength: number, tubes: readonly Tube[]): boolean {
+    const { tubes: device } = this.#device;
+    assert(device !== undefined, "who gave the tubes takes them");
+    if (this.#state === "ended") return false;
+    return this.#taken(device.send(head, headAt, headLength, tubes), headLength);
+  }
+
+  #taken(sent: number, bytes: number): boolean {
     if (sent >= 0) return true;
     // The request was aborted, or the mount is gone: nobody waits for this answer.
     if (sent !== -errno.ENOENT && sent !== -errno.ENODEV && sent !== -errno.EPERM) {
-      this.#log.error(
-        `the kernel refused a reply of ${headLength + bodyLength} bytes: errno ${-sent}`,
-      );
+      this.#log.error(`the kernel refused a reply of ${bytes} bytes: errno ${-sent}`);
     }
     return false;
   }

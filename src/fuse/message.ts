@@ -3,7 +3,7 @@ import type { Clock } from "../base/clock.ts";
 import { SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Scope, Unsubscribe } from "../base/scope.ts";
-import type { Transfer } from "../base/transfer.ts";
+import type { Transfer, Tube } from "../base/transfer.ts";
 import { InHeader, OutHeader, ReadIn, WriteIn, WriteOut } from "./abi.ts";
 import { errnoOf, ioErrnoOf } from "./errno.ts";
 
@@ -35,6 +35,14 @@ export interface MessageOwner {
     bodyAt: number,
     bodyLength: number,
   ): boolean;
+  /** A tube that is empty, or null. */
+  takeTube(): Tube | null;
+  /**
+   * The same as `send` for a head in memory and a body in tubes, one after the other, which it
+   * empties. Where they cannot be joined it may fill the buffer behind the head.
+   */
+  sendTubes(head: Uint8Array, headAt: number, headLength: number, tubes: readonly Tube[]): boolean;
+  giveTube(tube: Tube): void;
   /** The message is answered and its buffer free for the next one. */
   release(message: Message): void;
   /** Why a message is about to be answered with an errno. */
@@ -62,6 +70,8 @@ export class Message implements Transfer {
   offset = 0;
   length = 0;
   at = 0;
+  /** Tubes for parts of the answer, in order of these. */
+  readonly #parts: { readonly tube: Tube; readonly at: number }[] = [];
   #writing = false;
   #state: "free" | "working" | "answered" = "free";
   readonly #owner: MessageOwner;
@@ -144,7 +154,35 @@ export class Message implements Transfer {
     if (this.#state === "answered") this.#release();
     else if (error !== null) this.failIo(error);
     else if (this.#writing) this.replyWritten(this.length);
+    else if (this.#parts.length > 0) this.#replyParts();
     else this.reply(this.length);
+  }
+
+  /** Transfer: a tube for a part of a read's answer. */
+  tube(at: number, length: number): Tube | null {
+    assert(!this.#writing && this.#state === "working", "only a read has tubes");
+    assert(at >= this.at && at + length <= this.at + this.length, "a part lies in the answer");
+    const tube = this.#owner.takeTube();
+    if (tube !== null) this.#parts.push({ tube, at });
+    return tube;
+  }
+
+  /** All of the answer is in tubes, or some of it in the buffer. */
+  #replyParts(): void {
+    const parts = this.#parts.filter((part) => part.tube.bytes > 0).sort((a, b) => a.at - b.at);
+    let bytes = 0;
+    for (const part of parts) bytes += part.tube.bytes;
+    assert(bytes <= this.length, "tubes have no more than the answer");
+    if (bytes < this.length) {
+      for (const { tube, at } of parts) tube.drain(this.buffer, at);
+      this.reply(this.length);
+      return;
+    }
+    const tubes = parts.map((part) => part.tube);
+    this.#header(0, this.length);
+    this.#state = "answered";
+    this.#owner.sendTubes(this.buffer, replyAt, OutHeader.size, tubes);
+    this.#release();
   }
 
   replyWritten(bytes: number): void {
@@ -204,6 +242,8 @@ export class Message implements Transfer {
 
   #release(): void {
     this.#state = "free";
+    for (const { tube } of this.#parts) this.#owner.giveTube(tube);
+    this.#parts.length = 0;
     this.scope.end();
     this.#owner.release(this);
   }

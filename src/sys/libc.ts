@@ -8,6 +8,12 @@ const { symbols } = dlopen("libc.so.6", {
   syscall: { args: ["i64", "i64", "ptr", "i64", "ptr", "ptr", "i64"], returns: FFIType.i64_fast },
   open: { args: ["ptr", "i32"], returns: "i32" },
   close: { args: ["i32"], returns: "i32" },
+  pipe2: { args: ["ptr", "i32"], returns: "i32" },
+  splice: {
+    args: ["i32", "ptr", "i32", "ptr", FFIType.u64_fast, "u32"],
+    returns: FFIType.i64_fast,
+  },
+  ioctl: { args: ["i32", "u64", "ptr"], returns: "i32" },
   fcntl: { args: ["i32", "i32", "i32"], returns: "i32" },
   flock: { args: ["i32", "i32"], returns: "i32" },
   syncfs: { args: ["i32"], returns: "i32" },

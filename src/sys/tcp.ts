@@ -2,9 +2,11 @@ import { lookup } from "node:dns";
 import { isIP } from "node:net";
 import { type Address, formatAddress } from "../base/address.ts";
 import { SheepfsError } from "../base/errors.ts";
+import { type Tube, tubeFull } from "../base/transfer.ts";
 import { closeFd, errnoNumber, errorText, readFd, writeFd } from "./libc.ts";
 import type { Flushed, Reactor, Watch, Watched } from "./reactor.ts";
 import { connectSocket, socketError, tcpSocket, tuneSocket } from "./sockets.ts";
+import { PipeTube } from "./tube.ts";
 
 /** What a link tells; the client's port has the contract. */
 export interface TcpEvents {
@@ -80,6 +82,19 @@ class TcpLink implements Watched, Flushed {
       return -1;
     }
     if (count < 0 && !passes(-count)) this.#endSoon(this.#broken(-count));
+    return 0;
+  }
+
+  pour(tube: Tube, length: number): number {
+    if (this.#at !== "open") return 0;
+    if (!(tube instanceof PipeTube)) return tubeFull;
+    const count = tube.fill(this.#fd, length);
+    if (count > 0 || count === tubeFull) return count;
+    if (count === 0) {
+      this.#endSoon(null);
+      return -1;
+    }
+    if (!passes(-count)) this.#endSoon(this.#broken(-count));
     return 0;
   }
 

@@ -1,7 +1,7 @@
 import type { SheepfsError } from "../base/errors.ts";
 import type { RangeHold } from "../base/ranges.ts";
 import type { Scope } from "../base/scope.ts";
-import type { Transfer } from "../base/transfer.ts";
+import type { Transfer, Tube } from "../base/transfer.ts";
 import type { Generation } from "./generations.ts";
 import type { PendingUpdate } from "./index-writer.ts";
 import { PieceCursor } from "./plan.ts";
@@ -114,6 +114,10 @@ export class Piece implements ObjectRequest, RangeHold, PendingUpdate {
   lend(bytes: Uint8Array, at: number): boolean {
     // Only a transfer of one piece can be answered from where the bytes lie.
     return this.length === this.job.transfer.length && this.job.transfer.lend(bytes, at);
+  }
+
+  tube(): Tube | null {
+    return this.job.transfer.tube?.(this.at, this.length) ?? null;
   }
 
   done(error: SheepfsError | null): void {

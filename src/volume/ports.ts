@@ -1,5 +1,6 @@
 import type { SheepfsError } from "../base/errors.ts";
 import type { Scope } from "../base/scope.ts";
+import type { Tube } from "../base/transfer.ts";
 import type { DataObjectHeader } from "../wire/header.ts";
 import type { InodeHeader } from "../wire/inode.ts";
 
@@ -15,6 +16,8 @@ export interface ObjectRequest extends DataObjectHeader {
   readonly scope: Scope;
   /** Reads only; see Transfer.lend. */
   lend(bytes: Uint8Array, at: number): boolean;
+  /** Reads only; see Transfer.tube. */
+  tube?(): Tube | null;
   /**
    * Called exactly once, never before `submit` returns. A write whose replayed copy might still
    * be executed is not done before that is excluded, or fails with `inDoubt`.

@@ -1,7 +1,9 @@
 import { type Address, formatAddress } from "../../../src/base/address.ts";
 import { SheepfsError } from "../../../src/base/errors.ts";
 import type { Random } from "../../../src/base/random.ts";
+import { type Tube, tubeFull } from "../../../src/base/transfer.ts";
 import type { Link, LinkEvents, Transport } from "../../../src/client/transport.ts";
+import { MemoryTube } from "./memory-tube.ts";
 import type { SimulatedClock } from "./simulated-clock.ts";
 
 /** The other end of a link. */
@@ -26,6 +28,8 @@ export class SimulatedNetwork implements Transport {
   readonly clock: SimulatedClock;
   readonly random: Random;
   readonly weather: Weather = { latencyMs: 1, cutBytes: 1 << 20, takeBytes: 1 << 20 };
+  /** Its links can put what they read into tubes. */
+  pours = false;
   /** Links ever made. */
   readonly links: SimulatedLink[] = [];
   readonly #peers = new Map<string, Peer>();
@@ -82,6 +86,7 @@ export class SimulatedNetwork implements Transport {
 
 /** One connection, seen from both ends. */
 export class SimulatedLink implements Link {
+  readonly pour?: NonNullable<Link["pour"]>;
   readonly to: Address;
   /** Set by the peer: bytes in order, and the end. */
   onBytes: (bytes: Uint8Array) => void = () => {};
@@ -102,6 +107,7 @@ export class SimulatedLink implements Link {
     this.#network = network;
     this.to = to;
     this.#events = events;
+    if (network.pours) this.pour = (tube, length) => this.#pour(tube, length);
   }
 
   get ended(): boolean {
@@ -147,6 +153,17 @@ export class SimulatedLink implements Link {
     into.set(first.subarray(0, count), at);
     if (count === first.length) this.#inbox.shift();
     else this.#inbox[0] = first.subarray(count);
+    return count;
+  }
+
+  #pour(tube: Tube, length: number): number {
+    const [first] = this.#inbox;
+    if (first === undefined) return 0;
+    if (!(tube instanceof MemoryTube)) throw new Error("a tube of another kind");
+    const bytes = new Uint8Array(Math.min(length, first.length, tube.room));
+    if (bytes.length === 0) return tubeFull;
+    const count = this.read(bytes, 0, bytes.length);
+    tube.put(bytes);
     return count;
   }
 

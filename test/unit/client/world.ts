@@ -1,7 +1,7 @@
 import type { SheepfsError } from "../../../src/base/errors.ts";
 import { silentLogger } from "../../../src/base/log.ts";
 import { seededRandom } from "../../../src/base/random.ts";
-import { CancelScope, type Scope } from "../../../src/base/scope.ts";
+import { CancelScope } from "../../../src/base/scope.ts";
 import { SheepClient } from "../../../src/client/client.ts";
 import type { ObjectRequest } from "../../../src/volume/ports.ts";
 import { SimulatedClock } from "./simulated-clock.ts";
@@ -71,7 +71,7 @@ export class TestRequest implements ObjectRequest {
   readonly length: number;
   readonly buffer: Uint8Array;
   readonly at: number;
-  readonly scope: Scope;
+  readonly scope: CancelScope;
   lends = 0;
   dones = 0;
   resolves = 0;
@@ -81,7 +81,7 @@ export class TestRequest implements ObjectRequest {
   onResolved: () => void = () => {};
 
   constructor(
-    scope: Scope,
+    scope: CancelScope,
     what: {
       readonly kind: ObjectRequest["kind"];
       readonly index?: number;

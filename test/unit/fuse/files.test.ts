@@ -11,6 +11,7 @@ import {
   WriteOut,
 } from "../../../src/fuse/abi.ts";
 import { errno } from "../../../src/fuse/errno.ts";
+import { MemoryTube } from "../client/memory-tube.ts";
 import {
   open,
   readBody,
@@ -38,6 +39,52 @@ describe("reads and writes", () => {
       const reply = await kernel.ask("READ", nodeId, readBody(fh, 4_096, 5_000));
       expect(Buffer.compare(reply.body, data)).toBe(0);
     }
+  });
+
+  test("an answer is whole, whichever of its parts came in tubes, and the tubes go back", async () => {
+    const data = new Uint8Array(5_000).map((_, index) => (index * 7) & 0xff);
+    const parts = [
+      { from: 3_000, length: 2_000 },
+      { from: 0, length: 1_000 },
+      { from: 1_000, length: 2_000 },
+    ];
+    for (let inTubes = 0; inTubes < 8; inTubes += 1) {
+      const { tree, volume } = world();
+      volume.held = [];
+      const kernel = await TestKernel.ready(tree);
+      const nodeId = await walk(kernel, "volume/test");
+      const fh = await open(kernel, nodeId, 2);
+      const { reply } = kernel.post("READ", nodeId, readBody(fh, 4_096, 5_000));
+      const [transfer] = volume.held;
+      for (const [index, { from, length }] of parts.entries()) {
+        const bytes = data.subarray(from, from + length);
+        const at = (transfer?.at ?? 0) + from;
+        // One that an attempt left empty, as after a lost connection.
+        transfer?.tube?.(at, length);
+        const tube = (inTubes & (1 << index)) === 0 ? null : transfer?.tube?.(at, length);
+        if (tube instanceof MemoryTube) tube.put(bytes);
+        else transfer?.buffer.set(bytes, at);
+      }
+      expect(kernel.lent.size).toBeGreaterThan(2);
+      transfer?.done(null);
+      expect(Buffer.compare((await reply).body, data)).toBe(0);
+      expect(kernel.lent.size).toBe(0);
+    }
+  });
+
+  test("the tubes of a read that failed go back", async () => {
+    const { tree, volume } = world();
+    volume.held = [];
+    const kernel = await TestKernel.ready(tree);
+    const nodeId = await walk(kernel, "volume/test");
+    const fh = await open(kernel, nodeId, 2);
+    const { reply } = kernel.post("READ", nodeId, readBody(fh, 0, 5_000));
+    const [transfer] = volume.held;
+    const tube = transfer?.tube?.(transfer.at, 5_000);
+    if (tube instanceof MemoryTube) tube.put(new Uint8Array(3_000));
+    transfer?.done(new SheepfsError("unavailable", "lost"));
+    expect((await reply).error).toBe(errno.EIO);
+    expect(kernel.lent.size).toBe(0);
   });
 
   test("a read stops at the end, one behind it is empty", async () => {

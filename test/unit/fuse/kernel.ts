@@ -6,6 +6,7 @@ import { errno } from "../../../src/fuse/errno.ts";
 import { type MessageName, messageTable } from "../../../src/fuse/messages.ts";
 import { FuseServer } from "../../../src/fuse/server.ts";
 import type { Tree } from "../../../src/tree/node.ts";
+import { MemoryTube } from "../client/memory-tube.ts";
 
 export interface Reply {
   readonly unique: number;
@@ -40,6 +41,24 @@ export class TestKernel implements FuseDevice {
   closed = false;
   /** What the device says when no message waits. */
   whenEmpty: number = -errno.EAGAIN;
+  /** Tubes that are lent. */
+  readonly lent = new Set<MemoryTube>();
+  readonly tubes: NonNullable<FuseDevice["tubes"]> = {
+    take: () => {
+      const tube = new MemoryTube();
+      this.lent.add(tube);
+      return tube;
+    },
+    give: (tube) => {
+      if (!(tube instanceof MemoryTube && this.lent.delete(tube))) throw new Error("not lent");
+    },
+    send: (head, headAt, headLength, tubes) => {
+      const parts = tubes.map((tube) => (tube instanceof MemoryTube ? tube.content : head));
+      const body = Buffer.concat(parts);
+      for (const tube of tubes) tube.clear();
+      return this.write(head, headAt, headLength, body, 0, body.length);
+    },
+  };
   readonly #queue: Uint8Array[] = [];
   readonly #waiting = new Map<number, (reply: Reply) => void>();
   #unique = 0;
