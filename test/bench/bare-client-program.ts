@@ -17,6 +17,8 @@ const out = new Memory(requestBytes * run.depth);
 const received = new Memory(Math.max(2 << 20, headerBytes + run.bytes));
 const random = seededRandom(1);
 const blocks = Math.floor(run.spanBytes / run.bytes);
+/** Not counted, as with fio. */
+const rampMs = 300;
 let next = 0;
 let id = 0;
 
@@ -81,15 +83,22 @@ function receiveAll(): number {
   return ended;
 }
 
-const startedMs = performance.now();
-const endMs = startedMs + run.seconds * 1000;
-let done = 0;
-send(run.depth);
-while (performance.now() < endMs) {
-  const ended = run.gathers ? receiveAll() : receiveOne();
-  done += ended;
-  if (ended > 0) send(ended);
+/** Keeps requests under way for so long. @returns how many replies ended */
+function exchange(ms: number): number {
+  const endMs = performance.now() + ms;
+  let done = 0;
+  while (performance.now() < endMs) {
+    const ended = run.gathers ? receiveAll() : receiveOne();
+    done += ended;
+    if (ended > 0) send(ended);
+  }
+  return done;
 }
+
+send(run.depth);
+exchange(rampMs);
+const startedMs = performance.now();
+const done = exchange(run.seconds * 1000);
 const perSecond = (done * 1000) / (performance.now() - startedMs);
 const result: BareResult = { perSecond };
 console.log(JSON.stringify(result));

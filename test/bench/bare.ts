@@ -28,6 +28,8 @@ export interface BareResult {
 
 const KiB = 1024;
 
+type Shape = Pick<Load, "bytes" | "depth">;
+
 /** Shapes in which large sequential I/O is tried, as nobody says in which it has to be sent. */
 const largeShapes = [
   { bytes: 64 * KiB, depth: 32 },
@@ -36,19 +38,36 @@ const largeShapes = [
   { bytes: 1024 * KiB, depth: 4 },
 ] as const;
 
-/** What a bare client reaches at this load: the same requests, or the best shape of large ones. */
-export async function measureBare(
+/**
+ * Measures what a bare client reaches at a load: the same requests, or the shape of large ones that
+ * was found to be the best when it was measured first. The best of all shapes each time would be the
+ * best of four measurements where others have one.
+ */
+export function bareMeasure(
   target: BareTarget,
-  load: Load,
-  how: { readonly seconds: number; readonly gathers: boolean },
-): Promise<number> {
-  const { seconds, gathers } = how;
-  if (load.bytes <= 4 * KiB) return await runBare({ ...target, ...load, seconds, gathers });
-  let best = 0;
+  how: { readonly seconds: (load: Load) => number; readonly gathers: boolean },
+): (load: Load) => Promise<number> {
+  const { gathers } = how;
+  const best = new Map<string, Shape>();
+  return async (load) => {
+    const seconds = how.seconds(load);
+    if (load.bytes <= 4 * KiB) return await runBare({ ...target, ...load, seconds, gathers });
+    const run = { ...target, ...load, gathers };
+    const shape = best.get(load.name) ?? (await bestShape(run, seconds / 2));
+    best.set(load.name, shape);
+    const perSecond = await runBare({ ...run, ...shape, seconds });
+    return (perSecond * shape.bytes) / load.bytes;
+  };
+}
+
+async function bestShape(run: Omit<BareRun, "seconds">, seconds: number): Promise<Shape> {
+  let best: Shape = largeShapes[0];
+  let bestBytes = 0;
   for (const shape of largeShapes) {
-    const run = { ...target, ...load, ...shape, seconds: seconds / 2, gathers };
-    const perSecond = await runBare(run);
-    best = Math.max(best, (perSecond * shape.bytes) / load.bytes);
+    const perSecond = await runBare({ ...run, ...shape, seconds });
+    if (perSecond * shape.bytes <= bestBytes) continue;
+    best = shape;
+    bestBytes = perSecond * shape.bytes;
   }
   return best;
 }

@@ -5,7 +5,7 @@ import { startServe } from "../../support/serve.ts";
 import { memoryFolder } from "../machine.ts";
 import { startNullSheep } from "../null-sheep.ts";
 import { measureAll, type Subject } from "../rounds.ts";
-import { type Figures, median } from "../table.ts";
+import type { Figures } from "../table.ts";
 import { fileBytes, loads, measureHttp, rangePut, type ServedFile } from "./load.ts";
 import { startWebPeers } from "./peers.ts";
 import { treePeakMiB } from "./resident.ts";
@@ -33,7 +33,7 @@ export async function measureWebdav(): Promise<void> {
     server(peer.title, peer, peer.pid, peer.writesRanges),
   );
   const servers = [nulls, embedded, ...peers];
-  const figures = await measureAll(servers, { loads, rounds, choose: median });
+  const figures = await measureAll(servers, { loads, rounds: () => rounds });
   const loaded = await residents(servers);
   for (const { file } of servers) await readSlowly(file);
   const slow = await residents(servers);
