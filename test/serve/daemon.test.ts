@@ -13,8 +13,8 @@ function isRunning(pid: number): boolean {
   return existsSync(`/proc/${pid}/exe`);
 }
 
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await Bun.sleep(5);
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await Bun.sleep(5);
 }
 
 test("the command returns when every address answers; the daemon ends with SIGTERM", async () => {
@@ -60,7 +60,13 @@ test("SIGTERM takes nothing new, finishes what goes on, and makes it durable", a
   const head = `PUT /volume/${name} HTTP/1.1\r\nHost: ${hostname}:${port}\r\nContent-Length: ${bytes}\r\n\r\n`;
   socket.write(head);
   socket.write(Buffer.alloc(bytes / 2, 1));
-  await server.child.until(() => (socket.bytesWritten > bytes / 4 ? true : null), "beginning");
+  // Once its beginning can be read the request is under way, and not only on its way.
+  await until(async () => {
+    const beginning = await fetch(`${server.url}volume/${name}`, {
+      headers: { range: "bytes=0-0" },
+    });
+    return (await beginning.bytes())[0] === 1;
+  });
   const idle = connect(Number(port), hostname);
   await new Promise((resolve) => idle.on("connect", resolve));
   let answer = "";
