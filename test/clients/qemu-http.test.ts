@@ -26,7 +26,7 @@ test("qemu-img reads a volume over http: info, convert and map of holes", async 
   const info = JSON.parse(await must(["qemu-img", "info", "--output=json", "-f", "raw", url]));
   expect(info).toMatchObject({ "virtual-size": 64 * MiB, format: "raw" });
   const image = join(folder.path, "image");
-  await must(["qemu-img", "convert", "-f", "raw", "-O", "raw", url, image], {
+  await must(["qemu-img", "convert", "-m", "1", "-f", "raw", "-O", "raw", url, image], {
     deadlineMs: 60_000,
   });
   expect(readFileSync(image).equals(expected)).toBe(true);
