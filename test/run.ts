@@ -138,7 +138,7 @@ function printReport(report: FileReport): void {
   const { file, passed, failed, skipped, seconds } = report;
   const counts = `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
   console.log(`${failed > 0 ? "FAIL" : "ok  "} ${file}: ${counts} (${seconds.toFixed(1)} s)`);
-  for (const measured of report.output.match(/^measured: .*$/gm) ?? []) {
+  for (const measured of report.output.match(/^(?:measured|left out): .*$/gm) ?? []) {
     console.log(`     ${measured}`);
   }
   for (const reason of report.skipReasons) console.log(`     skipped: ${reason}`);

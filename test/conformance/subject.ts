@@ -42,7 +42,7 @@ export interface SubjectKind {
   readonly name: string;
   /** Why it cannot be gone here, or null. */
   readonly cannotRun: string | null;
-  /** Cases, by name, that it has no way to express, and why; they are printed as skipped. */
+  /** Cases, by name, that it has no way to express, and why: they are no cases of it. */
   readonly cannot?: Readonly<Record<string, string>>;
   start(cluster: TestCluster, options: SubjectOptions): Promise<Subject>;
 }
