@@ -29,6 +29,13 @@ interface FioReport {
   }[];
 }
 
+const rampSeconds = 0.3;
+
+/** As fio takes it: of a number of seconds it drops what is behind the point. */
+function milliseconds(seconds: number): string {
+  return `${Math.round(seconds * 1000)}ms`;
+}
+
 /** Operations per second of a load on a file, by fio. */
 export async function measureFile(
   path: string,
@@ -40,7 +47,8 @@ export async function measureFile(
       ...["fio", "--name=bench", `--filename=${path}`, `--size=${options.spanBytes}`],
       `--rw=${load.random ? "rand" : ""}${load.direction}`,
       ...[`--bs=${load.bytes}`, `--iodepth=${load.depth}`, "--ioengine=libaio", "--direct=1"],
-      ...["--time_based", `--runtime=${options.seconds}`, "--ramp_time=0.3", "--norandommap"],
+      ...["--time_based", `--runtime=${milliseconds(options.seconds)}`],
+      ...[`--ramp_time=${milliseconds(rampSeconds)}`, "--norandommap"],
       ...["--randrepeat=1", "--thread", "--output-format=json"],
     ],
     { cwd: "/", deadlineMs: 60_000 },

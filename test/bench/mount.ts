@@ -22,7 +22,7 @@ const spanBytes = 256 * MiB;
 const vdisListed = 1_000;
 
 /** A wait is disturbed by whatever else runs, so what has one at a time is measured more often. */
-const rounds = (load: Load): number => (load.depth === 1 ? 5 : 3);
+const rounds = (load: Load): number => (load.depth === 1 ? 4 : 3);
 const seconds = (load: Load): number => (load.depth === 1 ? 0.5 : 0.6);
 
 /** A sheep, ours on it, and the bare client on it. */
