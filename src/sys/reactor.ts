@@ -28,10 +28,11 @@ export interface Flushed {
  */
 const awakeMs = 2;
 /**
- * How long after work it only asks, and does not wait: to be woken costs as much. That pays where
- * answers come fast, and is left off as long as they do not.
+ * How long after work it only asks, and does not wait: to be woken costs as much, and a processor
+ * that nobody uses meanwhile costs its peers as much again. That pays where answers come within it,
+ * as a sheep's do from memory, and is left off as long as they do not.
  */
-const askMs = 0.05;
+const askMs = 0.2;
 /**
  * One wait inside the event loop. Everything else in this process (timers, HTTP) waits no longer
  * than this for it, and only within `awakeMs` of work.
