@@ -3,9 +3,9 @@ import { limits } from "../../../src/base/limits.ts";
 import { silentLogger } from "../../../src/base/log.ts";
 import { seededRandom } from "../../../src/base/random.ts";
 import { Exclusion, excludedAtMs } from "../../../src/client/exclusion.ts";
-import { SimulatedClock } from "./simulated-clock.ts";
-import { SimulatedNetwork } from "./simulated-network.ts";
-import { SimulatedCluster, SimulatedSheep } from "./simulated-sheep.ts";
+import { SimulatedClock } from "../../simulate/clock.ts";
+import { SimulatedNetwork } from "../../simulate/network.ts";
+import { SimulatedCluster, SimulatedSheep } from "../../simulate/sheep.ts";
 
 const address = { host: "127.0.0.1", port: 7000 };
 

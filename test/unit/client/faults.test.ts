@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { type Random, seededRandom } from "../../../src/base/random.ts";
 import { opcodes } from "../../../src/wire/opcode.ts";
-import { SimulatedRecovery } from "./simulated-recovery.ts";
-import { failure, type SimulatedSheep } from "./simulated-sheep.ts";
+import { SimulatedRecovery } from "../../simulate/recovery.ts";
+import { failure, type SimulatedSheep } from "../../simulate/sheep.ts";
 import { keyOf, TestRequest, World } from "./world.ts";
 
 const seeds = seedsToRun();

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { limits } from "../../../src/base/limits.ts";
-import type { SimulatedLink } from "./simulated-network.ts";
+import type { SimulatedLink } from "../../simulate/network.ts";
 import { keyOf, pattern, TestRequest, World } from "./world.ts";
 
 /** Keeps so many reads under way for a while. @returns how many answers each connection carried */

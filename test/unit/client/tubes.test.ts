@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { seededRandom } from "../../../src/base/random.ts";
-import { MemoryTube } from "./memory-tube.ts";
+import { MemoryTube } from "../../simulate/memory-tube.ts";
 import { keyOf, pattern, TestRequest, World } from "./world.ts";
 
 const KiB = 1024;

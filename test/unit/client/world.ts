@@ -4,9 +4,9 @@ import { seededRandom } from "../../../src/base/random.ts";
 import { CancelScope } from "../../../src/base/scope.ts";
 import { SheepClient } from "../../../src/client/client.ts";
 import type { ObjectRequest } from "../../../src/volume/ports.ts";
-import { SimulatedClock } from "./simulated-clock.ts";
-import { SimulatedNetwork } from "./simulated-network.ts";
-import { SimulatedCluster, SimulatedSheep } from "./simulated-sheep.ts";
+import { SimulatedClock } from "../../simulate/clock.ts";
+import { SimulatedNetwork } from "../../simulate/network.ts";
+import { SimulatedCluster, SimulatedSheep } from "../../simulate/sheep.ts";
 
 export const firstPort = 7000;
 

@@ -11,7 +11,7 @@ import {
   WriteOut,
 } from "../../../src/fuse/abi.ts";
 import { errno } from "../../../src/fuse/errno.ts";
-import { MemoryTube } from "../client/memory-tube.ts";
+import { MemoryTube } from "../../simulate/memory-tube.ts";
 import {
   open,
   readBody,

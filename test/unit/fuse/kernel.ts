@@ -6,7 +6,7 @@ import { errno } from "../../../src/fuse/errno.ts";
 import { type MessageName, messageTable } from "../../../src/fuse/messages.ts";
 import { FuseServer } from "../../../src/fuse/server.ts";
 import type { Tree } from "../../../src/tree/node.ts";
-import { MemoryTube } from "../client/memory-tube.ts";
+import { MemoryTube } from "../../simulate/memory-tube.ts";
 
 export interface Reply {
   readonly unique: number;

@@ -1,7 +1,7 @@
 import { silentLogger } from "../../../src/base/log.ts";
 import type { HttpHandler, HttpRequest, HttpResponse } from "../../../src/http/exchange.ts";
 import { HttpServer } from "../../../src/http/server.ts";
-import { SimulatedClock } from "../client/simulated-clock.ts";
+import { SimulatedClock } from "../../simulate/clock.ts";
 import { MemorySocket } from "./memory-socket.ts";
 
 /** A server over sockets in memory, with a clock that moves when told. */

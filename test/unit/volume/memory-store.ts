@@ -8,7 +8,7 @@ import type {
   VdiResolver,
 } from "../../../src/volume/ports.ts";
 import { grefsAt, type InodeHeader, slotsAt } from "../../../src/wire/inode.ts";
-import { MemoryInode } from "./memory-inode.ts";
+import { MemoryInode } from "../../simulate/inode.ts";
 import type { Simulation } from "./simulation.ts";
 
 /** How often what goes wrong, in thousandths. */

@@ -1,5 +1,5 @@
-import type { Random } from "../../../src/base/random.ts";
-import type { SimulatedClock } from "./simulated-clock.ts";
+import type { Random } from "../../src/base/random.ts";
+import type { SimulatedClock } from "./clock.ts";
 
 export interface RecoveryPorts {
   readonly objects: Map<string, Uint8Array>;

@@ -1,17 +1,17 @@
-import { type Address, formatAddress } from "../../../src/base/address.ts";
-import { EpochLogEntry } from "../../../src/wire/cluster.ts";
+import { type Address, formatAddress } from "../../src/base/address.ts";
+import { EpochLogEntry } from "../../src/wire/cluster.ts";
 import {
   headerBytes,
   NodeReplyHeader,
   ObjectRequestHeader,
   ReplyHeader,
-} from "../../../src/wire/header.ts";
-import { NodeRecord, parseIpv4 } from "../../../src/wire/node.ts";
-import { opcodes, requestFlag } from "../../../src/wire/opcode.ts";
-import { results } from "../../../src/wire/result.ts";
-import { RecoveryState } from "../../../src/wire/vdi.ts";
-import type { Peer, SimulatedLink, SimulatedNetwork } from "./simulated-network.ts";
-import type { SimulatedRecovery } from "./simulated-recovery.ts";
+} from "../../src/wire/header.ts";
+import { NodeRecord, parseIpv4 } from "../../src/wire/node.ts";
+import { opcodes, requestFlag } from "../../src/wire/opcode.ts";
+import { results } from "../../src/wire/result.ts";
+import { RecoveryState } from "../../src/wire/vdi.ts";
+import type { Peer, SimulatedLink, SimulatedNetwork } from "./network.ts";
+import type { SimulatedRecovery } from "./recovery.ts";
 
 const at = ObjectRequestHeader.offsets;
 const aboutCluster: ReadonlySet<number> = new Set([

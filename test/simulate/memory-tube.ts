@@ -1,4 +1,4 @@
-import type { Tube } from "../../../src/base/transfer.ts";
+import type { Tube } from "../../src/base/transfer.ts";
 
 /** A tube without a kernel, which takes so many bytes at most. */
 export class MemoryTube implements Tube {

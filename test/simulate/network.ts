@@ -1,10 +1,10 @@
-import { type Address, formatAddress } from "../../../src/base/address.ts";
-import { SheepfsError } from "../../../src/base/errors.ts";
-import type { Random } from "../../../src/base/random.ts";
-import { type Tube, tubeFull } from "../../../src/base/transfer.ts";
-import type { Link, LinkEvents, Transport } from "../../../src/client/transport.ts";
+import { type Address, formatAddress } from "../../src/base/address.ts";
+import { SheepfsError } from "../../src/base/errors.ts";
+import type { Random } from "../../src/base/random.ts";
+import { type Tube, tubeFull } from "../../src/base/transfer.ts";
+import type { Link, LinkEvents, Transport } from "../../src/client/transport.ts";
+import type { SimulatedClock } from "./clock.ts";
 import { MemoryTube } from "./memory-tube.ts";
-import type { SimulatedClock } from "./simulated-clock.ts";
 
 /** The other end of a link. */
 export interface Peer {

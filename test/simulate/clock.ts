@@ -1,5 +1,5 @@
 import { drainMicrotasks } from "bun:jsc";
-import type { Clock, Timer } from "../../../src/base/clock.ts";
+import type { Clock, Timer } from "../../src/base/clock.ts";
 
 interface Event {
   readonly atMs: number;

@@ -1,4 +1,4 @@
-import { BtreeHeader, btreeMagic } from "../../../src/wire/btree.ts";
+import { BtreeHeader, btreeMagic } from "../../src/wire/btree.ts";
 import {
   decodeInodeHeader,
   encodeInodeHeader,
@@ -6,7 +6,7 @@ import {
   type InodeHeader,
   inodeHeaderBytes,
   slotsAt,
-} from "../../../src/wire/inode.ts";
+} from "../../src/wire/inode.ts";
 
 export interface Gref {
   readonly generation: number;
