@@ -19,7 +19,7 @@ export const limits = {
    */
   fuseBackgroundMax: 48,
   /** How long the kernel may believe the attributes of a directory or volume. */
-  attrCacheMs: 1_000,
+  attrCacheMs: 500,
   /** From mount(2) to the kernel's INIT being answered. */
   mountTimeoutMs: 10_000,
   /** How long a mount found on our mountpoint may take to answer before it counts as dead. */
@@ -114,6 +114,14 @@ export const limits = {
   detachPatienceMs: 500,
   /** Volumes attached at once. */
   volumesAttachedMax: 1_024,
+  /** Between two looks at a VDI that is open, for what others did to it. */
+  watchMs: 500,
+  /** The same at one that is attached and not open. */
+  watchUnusedMs: 5_000,
+  /** VDIs that are looked at at once. */
+  watchLooksMax: 16,
+  /** For how long a stat believes the last look at a VDI. */
+  volumeAttrMs: 400,
   /** Loaded parts of all volumes' indexes; older ones are dropped and read again when needed. */
   indexCacheBytesMax: 32 * MiB,
   /** Index writes of one volume under way; what changes meanwhile is gathered into the next. */
@@ -309,6 +317,10 @@ assert(limits.dedicatedBufferBytes >= 256 * 48, "the headers of all slots fit a 
 assert(limits.pieceBytesMax <= limits.messageBytesMax, "a message is at least one piece");
 assert(limits.operationTimeoutMs >= limits.requestTimeoutMs, "an operation outlives one request");
 assert(limits.unmountFlushMs > limits.operationTimeoutMs, "an unmount hears why a flush failed");
+assert(
+  limits.attrCacheMs + limits.volumeAttrMs <= 1_000,
+  "a stat shows a size that was changed elsewhere within a second",
+);
 assert(limits.httpTargetBytesMax < limits.httpHeadBytesMax, "a target fits in a header");
 assert(limits.davReadBytes <= limits.lendBytesMax, "a streamed read can be lent");
 assert(

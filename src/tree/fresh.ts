@@ -11,6 +11,8 @@ export interface FreshOptions<T> {
   readonly make: (scope: Scope) => Promise<T>;
   readonly clock: Clock;
   readonly patience: Patience;
+  /** How long it is not made again; `limits.textCacheMs` if not given. */
+  readonly freshMs?: number;
 }
 
 /** One making under way, and which state of the world it will show. */
@@ -20,7 +22,7 @@ interface Flight<T> {
 }
 
 /**
- * A value that is made at most once per `limits.textCacheMs`, whoever and how many ask, and at once
+ * A value that is made at most once per `freshMs`, whoever and how many ask, and at once
  * anew when it is known to have changed.
  */
 export class Fresh<T> {
@@ -93,7 +95,8 @@ export class Fresh<T> {
     if (flight.version !== this.#version) return;
     if (made !== null) this.#last = made;
     this.#failed = made === null;
-    this.#freshUntilMs = this.#options.clock.nowMs() + limits.textCacheMs;
+    const { clock, freshMs = limits.textCacheMs } = this.#options;
+    this.#freshUntilMs = clock.nowMs() + freshMs;
   }
 
   /** Belongs to all who wait, so it has a deadline of its own. */

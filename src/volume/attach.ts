@@ -7,6 +7,7 @@ import { AttachedVolume } from "./attached.ts";
 import type { VolumePorts } from "./core.ts";
 import type { VdiName } from "./ports.ts";
 import { Volume } from "./volume.ts";
+import { Watch } from "./watch.ts";
 
 /** Locks of VDIs, in a cluster that has them. A lock outlives its taker until it is released. */
 export interface VdiLocks {
@@ -33,7 +34,8 @@ export interface AttachOptions {
 }
 
 export interface AttachChange {
-  readonly what: "attached" | "detached";
+  /** Changed is what others did to it: its size, or that it can no longer be used. */
+  readonly what: "attached" | "detached" | "changed";
   readonly volume: AttachedVolume;
 }
 
@@ -48,9 +50,15 @@ export class AttachedVolumes {
   readonly #options: AttachOptions;
   readonly #places = new Map<string, Place>();
   readonly #listeners = new Set<(change: AttachChange) => void>();
+  readonly #watch: Watch;
 
   constructor(options: AttachOptions) {
     this.#options = options;
+    this.#watch = new Watch({
+      clock: options.ports.clock,
+      volumes: () => this.list(),
+      look: (volume, scope) => this.#look(volume, scope),
+    });
   }
 
   /** What is attached, in the order of attaching. */
@@ -102,7 +110,7 @@ export class AttachedVolumes {
   }
 
   /**
-   * Makes durable what was written to it and ends serving it.
+   * Makes durable what was written to it, when it is still ours, and ends serving it.
    * @throws invalid when it is not attached | busy while it is open | whatever a flush can throw;
    *   it stays attached then
    */
@@ -122,26 +130,27 @@ export class AttachedVolumes {
     try {
       await volume.volume.flush(scope);
     } catch (thrown) {
-      this.#move(volume, "serving");
-      throw thrown;
+      if (volume.volume.failure === null) {
+        this.#move(volume, "serving");
+        throw thrown;
+      }
     }
     await this.#drop(volume, scope);
   }
 
   /**
-   * Looks whether the VDI was resized, snapshotted or deleted elsewhere. One that is deleted and not
-   * open is detached.
-   * @throws not_found when it is gone | whatever the cluster can throw
+   * Looks what others did to the VDI: a new size is taken over, a snapshot followed. One that is not
+   * ours any more is detached when it is not open.
+   * @throws stale when it is not ours any more | whatever the cluster can throw
    */
   async refresh(volume: AttachedVolume, scope: Scope): Promise<void> {
     try {
       await volume.volume.refresh(scope);
-    } catch (thrown) {
-      const { code } = asSheepfsError(thrown);
-      if (code === "not_found" || code === "stale") await this.#deletedElsewhere(volume, scope);
-      throw thrown;
+      await this.#followLock(volume, scope);
+    } finally {
+      if (volume.looksChanged()) this.#tell({ what: "changed", volume });
+      if (volume.volume.failure !== null) await this.#dropFailed(volume, scope);
     }
-    await this.#followLock(volume, scope);
   }
 
   /** For the end of the program: everything is made durable and every lock released. */
@@ -153,7 +162,8 @@ export class AttachedVolumes {
     await Promise.allSettled(attaching);
     const volumes = this.list().filter(({ state }) => state === "serving");
     for (const volume of volumes) this.#move(volume, "ending");
-    const flushes = await Promise.allSettled(volumes.map(({ volume }) => volume.flush(scope)));
+    const ours = volumes.filter(({ volume }) => volume.failure === null);
+    const flushes = await Promise.allSettled(ours.map(({ volume }) => volume.flush(scope)));
     for (const volume of volumes) await this.#drop(volume, scope);
     const failed = flushes.find((result) => result.status === "rejected");
     if (failed !== undefined) throw asSheepfsError(failed.reason);
@@ -172,6 +182,7 @@ export class AttachedVolumes {
       const volume = await promise;
       this.#places.set(request.title, { at: "attached", volume });
       this.#tell({ what: "attached", volume });
+      this.#watch.start();
       return volume;
     } catch (thrown) {
       this.#places.delete(request.title);
@@ -215,8 +226,7 @@ export class AttachedVolumes {
       await this.refresh(volume, scope);
     } catch (thrown) {
       if (volume.state === "gone") return false;
-      const { code } = asSheepfsError(thrown);
-      if (code === "stale" || code === "not_found") throw thrown;
+      if (volume.volume.failure !== null) throw thrown;
     }
     return true;
   }
@@ -232,10 +242,21 @@ export class AttachedVolumes {
     unsubscribe();
   }
 
-  async #deletedElsewhere(volume: AttachedVolume, scope: Scope): Promise<void> {
+  /** A failure that is of the cluster and not of the VDI is told where it is asked for. */
+  async #look(volume: AttachedVolume, scope: Scope): Promise<void> {
+    try {
+      await this.refresh(volume, scope);
+    } catch (thrown) {
+      const { message } = asSheepfsError(thrown);
+      this.#options.ports.log.debug(`looking at '${volume.title}': ${message}`);
+    }
+  }
+
+  /** Nothing can be done with it, and whoever attaches it anew gets the VDI of its name. */
+  async #dropFailed(volume: AttachedVolume, scope: Scope): Promise<void> {
     const place = this.#places.get(volume.title);
     if (place?.at !== "attached" || place.volume !== volume || volume.users > 0) return;
-    this.#options.ports.log.warn(`'${volume.title}' was deleted elsewhere; it is detached`);
+    this.#options.ports.log.warn(`'${volume.title}' is not open and is detached`);
     this.#move(volume, "ending");
     await this.#drop(volume, scope);
   }
@@ -251,13 +272,14 @@ export class AttachedVolumes {
     try {
       await volume.volume.close(scope);
     } catch (thrown) {
-      // It was flushed: nothing is lost, and it shall not stay half attached.
+      // It was flushed as far as it could be, and shall not stay half attached.
       this.#options.ports.log.warn(`closing '${volume.title}': ${asSheepfsError(thrown).message}`);
     }
     if (volume.lockedVid !== null) await this.#release(volume.title, volume.lockedVid);
     volume.lockedVid = null;
     assert(this.get(volume.title) === volume, "what is dropped was attached");
     this.#places.delete(volume.title);
+    if (this.list().length === 0) this.#watch.stop();
     this.#tell({ what: "detached", volume });
   }
 

@@ -28,6 +28,8 @@ export class AttachedVolume {
   state: "serving" | "ending" | "gone" = "serving";
   #users = 0;
   readonly #unused = new Set<() => void>();
+  #sizeSeen: number;
+  #failureSeen = false;
 
   constructor(options: AttachedVolumeOptions) {
     this.title = options.title;
@@ -35,6 +37,7 @@ export class AttachedVolume {
     this.readOnly = options.readOnly;
     this.volume = options.volume;
     this.lockedVid = options.lockedVid;
+    this.#sizeSeen = options.volume.sizeBytes;
     const { createTime, snapTime, isSnapshot } = options.volume.header;
     this.birthtimeMs = wireTimeMs(createTime);
     this.mtimeMs = isSnapshot ? wireTimeMs(snapTime) : this.birthtimeMs;
@@ -43,6 +46,15 @@ export class AttachedVolume {
   /** How many have it open. */
   get users(): number {
     return this.#users;
+  }
+
+  /** Whether others changed its size or its being usable since this was asked last. */
+  looksChanged(): boolean {
+    const { sizeBytes, failure } = this.volume;
+    const changed = sizeBytes !== this.#sizeSeen || (failure !== null) !== this.#failureSeen;
+    this.#sizeSeen = sizeBytes;
+    this.#failureSeen = failure !== null;
+    return changed;
   }
 
   /** @throws stale | busy when it is detached, or about to be */

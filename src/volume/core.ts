@@ -1,6 +1,6 @@
 import { sameBytes } from "../base/bytes.ts";
 import type { Clock } from "../base/clock.ts";
-import { SheepfsError } from "../base/errors.ts";
+import { asSheepfsError, SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Logger } from "../base/log.ts";
 import { deadlineScope, type Scope } from "../base/scope.ts";
@@ -54,6 +54,7 @@ export class VolumeCore {
   indexChangedMs = 0;
   /** The own block that was made a hole last. */
   lastCleared: number | null = null;
+  #failure: SheepfsError | null = null;
 
   private constructor(ports: VolumePorts, what: VolumeTarget, opened: Opened) {
     this.ports = ports;
@@ -80,8 +81,30 @@ export class VolumeCore {
     return this.header.vid;
   }
 
-  /** For work that belongs to several operations or outlives the one that began it. */
+  /** Why nothing is read or written here any more; null as long as the VDI is ours. */
+  get failure(): SheepfsError | null {
+    return this.#failure;
+  }
+
+  /**
+   * The VDI is not ours any more: whatever is asked for from now on fails with it, and what waits is
+   * not sent. @returns the reason, which is the first one that was given
+   */
+  fail(reason: string): SheepfsError {
+    if (this.#failure === null) {
+      const advice = "nothing is read or written there any more; detach it and attach it again";
+      this.#failure = new SheepfsError("stale", `${this.title} ${reason}; ${advice}`);
+      this.ports.log.error(this.#failure.message);
+    }
+    return this.#failure;
+  }
+
+  /**
+   * For work that belongs to several operations or outlives the one that began it.
+   * @throws stale when there is to be none any more
+   */
   newScope(): Scope {
+    if (this.#failure !== null) throw this.#failure;
     return deadlineScope(this.ports.clock, limits.operationTimeoutMs);
   }
 
@@ -100,7 +123,7 @@ export class VolumeCore {
    */
   async reloadSlot(index: number): Promise<void> {
     const { touched } = this;
-    this.checkAlive(await this.readHeader(this.vid, this.newScope()));
+    await this.readOwnHeader(this.newScope());
     const created = touched.isCreated(index);
     touched.unmark(index);
     this.index.forget(index);
@@ -118,10 +141,21 @@ export class VolumeCore {
     this.index.forget(index);
   }
 
-  /** @throws stale when `header`, read from our vid, is no longer that of our VDI */
-  checkAlive(header: InodeHeader): void {
-    if (header.vid === this.vid && sameBytes(header.name, this.header.name)) return;
-    throw new SheepfsError("stale", `${this.title} was deleted elsewhere; detach it`);
+  /**
+   * The header of our vid as the cluster has it now; null when the volume has moved on meanwhile.
+   * @throws stale, and fails the volume, when the vid is no longer that of our VDI
+   */
+  async readOwnHeader(scope: Scope): Promise<InodeHeader | null> {
+    const { vid } = this;
+    let header: InodeHeader | null = null;
+    try {
+      header = await this.readHeader(vid, scope);
+    } catch (thrown) {
+      if (asSheepfsError(thrown).code !== "stale") throw thrown;
+    }
+    if (vid !== this.vid) return null;
+    if (header !== null && isSameVdi(header, this.header)) return header;
+    throw this.fail("was deleted elsewhere");
   }
 
   async readHeader(vid: number, scope: Scope): Promise<InodeHeader> {
@@ -186,6 +220,14 @@ export interface VolumeTarget {
   /** How messages call it. */
   readonly title: string;
   readonly readOnly: boolean;
+}
+
+/** A vid and a name may both be given to another VDI, when its cluster uses vids again. */
+function isSameVdi(a: InodeHeader, b: InodeHeader): boolean {
+  const sameTime =
+    a.createTime.seconds === b.createTime.seconds &&
+    a.createTime.nanoseconds === b.createTime.nanoseconds;
+  return a.vid === b.vid && sameTime && sameBytes(a.name, b.name);
 }
 
 async function openVdi(

@@ -106,10 +106,9 @@ export class SnapshotFollower {
       if (header.parentVid === 0) break;
       header = await core.readHeader(header.parentVid, scope);
     }
-    throw new SheepfsError(
-      "stale",
-      `the name means vid ${hex(working.vid)} now, which is not made from vid ${hex(core.vid)} ` +
-        "(a rollback elsewhere); detach the volume and attach it again",
+    throw core.fail(
+      `was rolled back elsewhere: its name means vid ${hex(working.vid)} now, which is not made ` +
+        `from vid ${hex(core.vid)}`,
     );
   }
 

@@ -66,6 +66,11 @@ export class ReadPath implements PieceOwner {
   }
 
   #send(piece: Piece): void {
+    const { failure } = this.#core;
+    if (failure !== null) {
+      this.#settle(piece, failure);
+      return;
+    }
     const slot = this.#core.index.get(piece.index);
     if (slot === unloadedSlot) {
       void this.#load(piece);

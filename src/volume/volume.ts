@@ -64,10 +64,21 @@ export class Volume {
     return this.#writes.generations.underWay === 0;
   }
 
+  /** Why nothing can be read or written any more: the VDI is not ours. Null as long as it is. */
+  get failure(): SheepfsError | null {
+    return this.#core.failure;
+  }
+
+  /** From now on nothing is read or written: the VDI was found to be somebody else's. */
+  fail(reason: string): void {
+    this.#core.fail(reason);
+  }
+
   /** Reads `transfer`, which lies within the volume; holes are zeros without a request. */
   submitRead(transfer: Transfer): void {
-    if (this.#closed) transfer.done(this.#detached());
-    else this.#reads.submit(transfer);
+    const refused = this.#ended();
+    if (refused === null) this.#reads.submit(transfer);
+    else transfer.done(refused);
   }
 
   /**
@@ -116,6 +127,7 @@ export class Volume {
   async flush(scope: Scope): Promise<void> {
     const core = this.#core;
     const { vid } = core;
+    if (core.failure !== null) throw core.failure;
     await this.#writes.generations.settled(scope, core.ports.clock, `${core.title}: flush`);
     await this.#verify(scope);
     await core.ports.store.flush(vid, scope);
@@ -149,15 +161,14 @@ export class Volume {
 
   /**
    * Looks at the VDI anew: a size that was changed elsewhere is taken over, a snapshot followed.
-   * @throws stale when it was deleted elsewhere | too_large
+   * @throws stale when it was deleted or rolled back elsewhere, and it fails then | too_large
    */
   async refresh(scope: Scope): Promise<void> {
     const core = this.#core;
     for (let hop = 0; ; hop += 1) {
-      const { vid } = core;
-      const header = await core.readHeader(vid, scope);
-      if (vid !== core.vid) continue;
-      core.checkAlive(header);
+      if (core.failure !== null) throw core.failure;
+      const header = await core.readOwnHeader(scope);
+      if (header === null) continue;
       const follows = core.name.snapshot === null && !core.header.isSnapshot;
       if (!header.isSnapshot || !follows) {
         const geometry = geometryOf(header, core.title);
@@ -202,8 +213,8 @@ export class Volume {
     if (this.#closed) return;
     this.#closed = true;
     try {
-      if (!this.readOnly) await this.flush(scope);
-      await this.#removalsOver();
+      if (!this.readOnly && this.failure === null) await this.flush(scope);
+      if (this.failure === null) await this.#removalsOver();
     } finally {
       this.#lateCheck?.cancel();
       this.#writes.close();
@@ -229,11 +240,9 @@ export class Volume {
   async #verify(scope: Scope): Promise<void> {
     const core = this.#core;
     for (let hop = 0; core.unverified; hop += 1) {
-      const { vid } = core;
       const askedMs = core.ports.clock.nowMs();
-      const header = await core.readHeader(vid, scope);
-      if (vid !== core.vid) continue;
-      core.checkAlive(header);
+      const header = await core.readOwnHeader(scope);
+      if (header === null) continue;
       if (!header.isSnapshot) {
         const settled = core.indexChangedMs + limits.snapshotWaitMs <= askedMs;
         if (settled) core.unverified = false;
@@ -250,6 +259,7 @@ export class Volume {
     const { clock, log } = this.#core.ports;
     this.#lateCheck = clock.after(limits.snapshotWaitMs, () => {
       this.#lateCheck = null;
+      if (this.failure !== null) return;
       this.#verify(this.#core.newScope()).catch((thrown: unknown) => {
         const error = asSheepfsError(thrown);
         log.warn(`${this.#core.title}: cannot see whether it was snapshotted: ${error.message}`);
@@ -258,12 +268,13 @@ export class Volume {
   }
 
   #notWritable(): SheepfsError | null {
-    if (this.#closed) return this.#detached();
-    if (!this.readOnly) return null;
+    const ended = this.#ended();
+    if (ended !== null || !this.readOnly) return ended;
     return new SheepfsError("read_only", `${this.#core.title} is attached read-only`);
   }
 
-  #detached(): SheepfsError {
+  #ended(): SheepfsError | null {
+    if (!this.#closed) return this.failure;
     return new SheepfsError("stale", `${this.#core.title} was detached`);
   }
 

@@ -150,6 +150,10 @@ export class WritePath implements PieceOwner {
   /** Decides what the piece does now that it has its range; called again whenever that may change. */
   #plan(piece: Piece): void {
     const core = this.#core;
+    if (core.failure !== null) {
+      this.#finish(piece, core.failure);
+      return;
+    }
     if (this.#following !== null) {
       this.#parked.push(piece);
       return;

@@ -13,8 +13,7 @@ export function pattern(bytes: number, seed: number): Buffer {
 export function readAt(path: string, offset: number, length: number): Buffer {
   const fd = openSync(path, "r");
   try {
-    const buffer = Buffer.alloc(length);
-    return buffer.subarray(0, readSync(fd, buffer, 0, length, offset));
+    return readOpen(fd, offset, length);
   } finally {
     closeSync(fd);
   }
@@ -23,10 +22,19 @@ export function readAt(path: string, offset: number, length: number): Buffer {
 export function writeAt(path: string, offset: number, bytes: Buffer): number {
   const fd = openSync(path, "r+");
   try {
-    return writeSync(fd, bytes, 0, bytes.length, offset);
+    return writeOpen(fd, offset, bytes);
   } finally {
     closeSync(fd);
   }
+}
+
+export function readOpen(fd: number, offset: number, length: number): Buffer {
+  const buffer = Buffer.alloc(length);
+  return buffer.subarray(0, readSync(fd, buffer, 0, length, offset));
+}
+
+export function writeOpen(fd: number, offset: number, bytes: Buffer): number {
+  return writeSync(fd, bytes, 0, bytes.length, offset);
 }
 
 /** The same many times on one open file, and without blocking this process. */

@@ -21,6 +21,7 @@ const opcode = {
   lock: 0x12,
   release: 0x13,
   find: 0x14,
+  deleteVdi: 0x17,
   format: 0x84,
 } as const;
 
@@ -111,6 +112,26 @@ export class OtherClient implements AsyncDisposable {
     const size = Buffer.alloc(8);
     size.writeBigUInt64LE(BigInt(bytes));
     await this.#writeInode(vid, 536, size);
+  }
+
+  /** Deletes the working VDI: first its slots are cleared, as a sheep deletes none that has some. */
+  async delete(name: string): Promise<void> {
+    const { vid } = await this.find(name);
+    await this.#writeInode(vid, slotsAt, Buffer.alloc(4 * 1024));
+    await this.#ask(opcode.deleteVdi, () => {}, padded(name));
+  }
+
+  /** What `dog vdi rollback` does: a new working VDI of the name is made from a snapshot. */
+  async rollback(name: string, snapshotVid: number): Promise<void> {
+    await this.delete(name);
+    const inode = await this.#readInode(snapshotVid, 0, slotsAt);
+    const describe = (header: Buffer): void => {
+      inode.copy(header, 16, 536, 544);
+      header.writeUInt32LE(snapshotVid, 24);
+      header.writeUInt8(inode.readUInt8(554), 28);
+      header.writeUInt8(inode.readUInt8(555), 31);
+    };
+    await this.#ask(opcode.newVdi, describe, padded(name));
   }
 
   /** The vid in one slot of the working VDI, 0 for a hole. */

@@ -1,4 +1,5 @@
 import { asSheepfsError, SheepfsError } from "../../base/errors.ts";
+import { limits } from "../../base/limits.ts";
 import type { Scope } from "../../base/scope.ts";
 import type { Transfer } from "../../base/transfer.ts";
 import type { AttachedVolumes } from "../../volume/attach.ts";
@@ -28,7 +29,7 @@ export interface VolumeDirOptions extends EntryBase {
   readonly written: () => void;
 }
 
-/** volume/: one file for each attached volume, and an event when one comes or goes. */
+/** volume/: one file for each attached volume, and an event when one comes, goes or changes. */
 export function volumeDir(options: VolumeDirOptions): TreeDir {
   const { ids, events, clock, bornMs, volumes } = options;
   const dir = new TreeDir(ids.next(), bornMs, {});
@@ -43,6 +44,10 @@ export function volumeDir(options: VolumeDirOptions): TreeDir {
   volumes.on(({ what, volume }) => {
     const node = what === "attached" ? add(volume) : nodes.get(volume);
     if (node === undefined) return;
+    if (what === "changed") {
+      events.emit({ id: node.id, what: "attr" });
+      return;
+    }
     if (what === "detached") {
       nodes.delete(volume);
       dir.drop(volume.title, clock.wallMs());
@@ -62,7 +67,7 @@ class VolumeNode implements FileNode {
   readonly #options: VolumeDirOptions;
   readonly #direct: FileTraits;
   readonly #cached: FileTraits;
-  /** Whether the VDI was changed elsewhere is asked no more often than texts are rendered. */
+  /** Whether the VDI was changed elsewhere, which is not asked for each stat. */
   readonly #refreshed: Fresh<true>;
   #allocatedBytes = 0;
 
@@ -80,6 +85,7 @@ class VolumeNode implements FileNode {
       make: (scope) => this.#refresh(scope),
       clock: options.clock,
       patience: options.patience,
+      freshMs: limits.volumeAttrMs,
     });
   }
 
@@ -88,12 +94,13 @@ class VolumeNode implements FileNode {
     return this.#options.pageCache.on ? this.#cached : this.#direct;
   }
 
-  /** @throws stale when it was detached meanwhile, or deleted elsewhere */
+  /** @throws stale when it was detached meanwhile, or is not ours any more */
   async attr(scope: Scope): Promise<Attr> {
     await this.#refreshed.getSoon(scope);
     const allocatedBytes = await this.#countAllocated(scope);
     const { volume, title, state, mtimeMs, birthtimeMs, readOnly } = this.#attached;
     if (state === "gone") throw new SheepfsError("stale", `'${title}' was detached`);
+    if (volume.failure !== null) throw volume.failure;
     return {
       kind: "file",
       sizeBytes: volume.sizeBytes,
@@ -128,11 +135,7 @@ class VolumeNode implements FileNode {
   }
 
   async #refresh(scope: Scope): Promise<true> {
-    const { events, volumes } = this.#options;
-    const { volume } = this.#attached;
-    const before = volume.sizeBytes;
-    await volumes.refresh(this.#attached, scope);
-    if (volume.sizeBytes !== before) events.emit({ id: this.id, what: "attr" });
+    await this.#options.volumes.refresh(this.#attached, scope);
     return true;
   }
 

@@ -255,7 +255,53 @@ describe("a VDI that is changed elsewhere", () => {
     attached.removeUser();
     await expect(volumes.refresh(attached, clock.scope())).rejects.toMatchObject({ code: "stale" });
     expect(world.titles()).toEqual([]);
-    expect(world.changes).toEqual(["attached web", "detached web"]);
+    expect(world.changes).toEqual(["attached web", "changed web", "detached web"]);
+  });
+
+  test("is noticed by itself: soon when it is open, else in some seconds", async () => {
+    const world = new Fixture();
+    world.cluster.createVdi("web", { sizeBytes: 8 * MiB });
+    const { volume } = await world.attach("web");
+    const passes = async (ms: number): Promise<void> => {
+      for (let at = 0; at < ms; at += 250) {
+        world.clock.advance(250);
+        await turns();
+      }
+    };
+    await passes(500);
+    world.cluster.change("web", { vdiSize: 12 * MiB });
+    await passes(4_750);
+    expect(volume.sizeBytes).toBe(8 * MiB);
+    await passes(500);
+    expect(volume.sizeBytes).toBe(12 * MiB);
+    world.volumes.get("web")?.addUser();
+    world.cluster.change("web", { vdiSize: 4 * MiB });
+    await passes(500);
+    expect(volume.sizeBytes).toBe(4 * MiB);
+    expect(world.changes).toEqual(["attached web", "changed web", "changed web"]);
+    world.volumes.get("web")?.removeUser();
+    world.cluster.change("web", { name: new Uint8Array(0) });
+    await passes(5_500);
+    expect(world.titles()).toEqual([]);
+    expect(world.clock.timers).toBe(0);
+  });
+
+  test("while the cluster does not answer stays attached and is looked at again", async () => {
+    const world = new Fixture();
+    world.cluster.createVdi("web", { sizeBytes: 8 * MiB });
+    const { volume } = await world.attach("web");
+    world.volumes.get("web")?.addUser();
+    world.cluster.failure = new SheepfsError("unavailable", "no sheep");
+    world.cluster.change("web", { vdiSize: 12 * MiB });
+    for (let at = 0; at < 8; at += 1) {
+      world.clock.advance(500);
+      await turns();
+    }
+    expect([world.titles(), volume.sizeBytes]).toEqual([["web"], 8 * MiB]);
+    world.cluster.failure = null;
+    world.clock.advance(500);
+    await turns();
+    expect(volume.sizeBytes).toBe(12 * MiB);
   });
 });
 
@@ -270,7 +316,8 @@ test("a VDI that was deleted and made anew elsewhere is attached as the new one"
   old.removeUser();
   const attached = await world.attach("web");
   expect(attached.volume.sizeBytes).toBe(4 * MiB);
-  expect(world.changes).toEqual(["attached web", "detached web", "attached web"]);
+  const changes = ["attached web", "changed web", "detached web", "attached web"];
+  expect(world.changes).toEqual(changes);
 });
 
 test("what is being attached when everything is detached is detached too", async () => {
