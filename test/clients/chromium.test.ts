@@ -15,7 +15,7 @@ let vdi: string;
 
 beforeAll(async () => {
   cluster = await startCluster();
-  vdi = await cluster.createVdi('disk of <größe> & "more" ', { size: "8M" });
+  vdi = await cluster.createVdi('disk of <größe> & "more"', { size: "8M" });
   const others = await Promise.all(
     ["database", "web1"].map((label) => cluster.createVdi(label, { size: "20G" })),
   );
