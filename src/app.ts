@@ -1,8 +1,8 @@
 import { openCore } from "./app/core.ts";
 import { operationScope, serveFrontends } from "./app/serving.ts";
-import { endingSignals, nextSignal } from "./app/signals.ts";
+import { endingSignals, hasTerminal, nextSignal, quietSignals } from "./app/signals.ts";
 import type { Address } from "./base/address.ts";
-import type { Logger } from "./base/log.ts";
+import type { ServiceLog } from "./base/log.ts";
 import { FuseFrontend } from "./fuse/frontend.ts";
 import type { MountOptions } from "./fuse/mount-options.ts";
 import { realClock } from "./sys/clock.ts";
@@ -16,20 +16,35 @@ export interface MountWish {
   readonly objectCache: boolean;
   /** Names of VDIs as `vdi/mount` takes them. */
   readonly attach: readonly string[];
+  /** Absolute; holds the number of this process while the mount is usable. */
+  readonly pidFile: string | null;
 }
 
 /**
- * Serves a cluster on a mountpoint until it is unmounted or the program is asked to end.
+ * Serves a cluster on a mountpoint until it is unmounted or the program is asked to end. SIGHUP
+ * opens the log again.
  * @param ready called when the mount is usable
  * @throws whatever keeps it from being usable, or ended it; nothing stays mounted
  */
-export async function serveMount(wish: MountWish, log: Logger, ready: () => void): Promise<void> {
-  const signal = nextSignal(endingSignals);
+export async function serveMount(
+  wish: MountWish,
+  log: ServiceLog,
+  ready: () => void,
+): Promise<void> {
+  // Where a terminal is ours, SIGHUP means that it is gone.
+  const signal = nextSignal(hasTerminal() ? endingSignals : quietSignals);
   const { mountpoint, options } = wish;
   const { readOnly } = options;
   const core = await openCore({ ...wish, readOnly, scratch: false, log }, operationScope());
   const { reactor } = core;
   const frontend = new FuseFrontend({ mountpoint, options, reactor, clock: realClock, log });
   const over = Promise.race([frontend.ended, signal]);
-  await serveFrontends({ core, frontends: [frontend], over, log, ready });
+  await serveFrontends({
+    ...{ core, frontends: [frontend], over, log, pidFile: wish.pidFile },
+    ready: () => {
+      ready();
+      return `mounted on ${mountpoint}`;
+    },
+    reload: () => {},
+  });
 }

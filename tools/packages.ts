@@ -19,6 +19,8 @@ const packageOf: Readonly<Record<string, string>> = {
   openssl: "openssl",
   ip: "iproute2",
   unshare: "util-linux",
+  logrotate: "logrotate",
+  "systemd-analyze": "systemd",
   rclone: "rclone",
   cadaver: "cadaver",
   litmus: "litmus",
@@ -37,7 +39,7 @@ export const needs = {
   tests: [
     ...["fio", "mkfs.ext4", "losetup", "fusermount3", "qemu-img", "qemu-io"],
     ...["qemu-system-x86_64", "tgtd", "iscsi-inq", "/usr/lib/x86_64-linux-gnu/qemu/block-iscsi.so"],
-    ...["openssl", "ip", "unshare"],
+    ...["openssl", "ip", "unshare", "logrotate", "systemd-analyze"],
     ...["curl", "rclone", "cadaver", "litmus", "mount.davfs", "chromium"],
     "/usr/lib/x86_64-linux-gnu/qemu/block-curl.so",
     "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf",

@@ -1,5 +1,5 @@
 import type { Address } from "../base/address.ts";
-import type { Logger } from "../base/log.ts";
+import type { ServiceLog } from "../base/log.ts";
 import { FuseFrontend } from "../fuse/frontend.ts";
 import type { MountOptions } from "../fuse/mount-options.ts";
 import { realClock } from "../sys/clock.ts";
@@ -9,9 +9,8 @@ import { WebdavFrontend } from "../webdav/frontend.ts";
 import { openCore } from "./core.ts";
 import { Doorkeeper } from "./doorkeeper.ts";
 import { Listening } from "./listening.ts";
-import { removePidFile, writePidFile } from "./pid-file.ts";
 import { operationScope, serveFrontends } from "./serving.ts";
-import { nextSignal } from "./signals.ts";
+import { nextSignal, quietSignals } from "./signals.ts";
 
 /** Where to listen; port 0 takes a free one. */
 export interface ListenAddress {
@@ -77,10 +76,10 @@ export type LoginReport =
  */
 export async function serve(
   wish: ServeWish,
-  log: Logger,
+  log: ServiceLog,
   ready: (report: ServeReport) => void,
 ): Promise<void> {
-  const signal = nextSignal(["SIGTERM", "SIGINT"]);
+  const signal = nextSignal(quietSignals);
   // What is wrong on this machine is said before the cluster is asked for anything.
   const listening = await Listening.prepare(wish, log);
   await using door = await Doorkeeper.open({ ...wish, loopback: listening.loopback }, log);
@@ -101,27 +100,21 @@ export async function serve(
     frontends.push(fuse);
     ends.push(fuse.ended);
   }
-  const reload = (): void => {
-    listening.reload();
-    door.reload();
-  };
-  process.on("SIGHUP", reload);
-  try {
-    await serveFrontends({
-      ...{ core, frontends, log },
-      over: Promise.race(ends),
-      ready: () => {
-        const urls = listening.urls(basePath);
-        for (const url of urls) log.info(`serving ${url}`);
-        const warnings = [...listening.warnings(door.login), ...door.warnings];
-        for (const warning of warnings) log.warn(warning);
-        const mountpoint = wish.mount?.mountpoint ?? null;
-        writePidFile(wish.pidFile);
-        ready({ urls, mountpoint, pid: process.pid, login: door.login, warnings });
-      },
-    });
-  } finally {
-    process.off("SIGHUP", reload);
-    removePidFile(wish.pidFile);
-  }
+  await serveFrontends({
+    ...{ core, frontends, log, pidFile: wish.pidFile },
+    over: Promise.race(ends),
+    ready: () => {
+      const urls = listening.urls(basePath);
+      for (const url of urls) log.info(`serving ${url}`);
+      const warnings = [...listening.warnings(door.login), ...door.warnings];
+      for (const warning of warnings) log.warn(warning);
+      const mountpoint = wish.mount?.mountpoint ?? null;
+      ready({ urls, mountpoint, pid: process.pid, login: door.login, warnings });
+      return `serving ${urls.join(" ")}`;
+    },
+    reload: () => {
+      listening.reload();
+      door.reload();
+    },
+  });
 }

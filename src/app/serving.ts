@@ -1,10 +1,12 @@
 import { asSheepfsError, type SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
-import type { Logger } from "../base/log.ts";
+import type { ServiceLog } from "../base/log.ts";
 import { deadlineScope, type Scope } from "../base/scope.ts";
 import { realClock } from "../sys/clock.ts";
+import { ServiceManager } from "../sys/service-manager.ts";
 import type { Frontend } from "../tree/node.ts";
 import type { Core } from "./core.ts";
+import { removePidFile, writePidFile } from "./pid-file.ts";
 
 export interface Serving {
   readonly core: Core;
@@ -12,9 +14,13 @@ export interface Serving {
   readonly frontends: readonly Frontend[];
   /** Why it is over: a signal, a failure, or null when a frontend came to its end in order. */
   readonly over: Promise<NodeJS.Signals | SheepfsError | null>;
-  readonly log: Logger;
-  /** Called when every frontend is usable. */
-  readonly ready: () => void;
+  readonly log: ServiceLog;
+  /** Absolute; there while everything is usable. */
+  readonly pidFile: string | null;
+  /** Called when every frontend is usable. @returns what it is now, for the service manager */
+  readonly ready: () => string;
+  /** Called on SIGHUP, after the log was opened again. */
+  readonly reload: () => void;
 }
 
 /**
@@ -22,7 +28,9 @@ export interface Serving {
  * @throws whatever kept a frontend from being usable, or ended it; nothing stays started
  */
 export async function serveFrontends(serving: Serving): Promise<void> {
-  const { core, frontends, over, log, ready } = serving;
+  const { core, frontends, over, log } = serving;
+  const manager = new ServiceManager(process.env, realClock);
+  using _ = reloadOnHangup(serving, manager);
   const started: Frontend[] = [];
   let failure: SheepfsError | null = null;
   // Every step is tried, whatever the one before it did; the first failure is the outcome.
@@ -39,14 +47,29 @@ export async function serveFrontends(serving: Serving): Promise<void> {
       started.unshift(frontend);
       await frontend.start(core.tree, operationScope());
     }
-    ready();
+    writePidFile(serving.pidFile);
+    manager.ready(serving.ready());
     const why = await over;
     if (typeof why === "string") log.info(`${why}: flushing and ending`);
     else if (why !== null) throw why;
   });
+  manager.stopping(failure === null ? "flushing and ending" : "ending after a failure");
   for (const frontend of started) await attempt(() => frontend.stop(operationScope()));
   await attempt(() => core.close(operationScope()));
+  removePidFile(serving.pidFile);
+  manager.close();
   if (failure !== null) throw failure;
+}
+
+function reloadOnHangup({ log, reload }: Serving, manager: ServiceManager): Disposable {
+  const reloadAll = (): void => {
+    manager.reloading();
+    log.reopen();
+    reload();
+    manager.reloaded();
+  };
+  process.on("SIGHUP", reloadAll);
+  return { [Symbol.dispose]: () => process.off("SIGHUP", reloadAll) };
 }
 
 export function operationScope(): Scope {

@@ -8,6 +8,12 @@ export interface Logger {
   readonly debugging: boolean;
 }
 
+/** The log of something that goes on while its file is moved away. */
+export interface ServiceLog extends Logger {
+  /** Goes on in the file that has the log's name now. */
+  reopen(): void;
+}
+
 export const silentLogger: Logger = {
   error() {},
   warn() {},

@@ -5,9 +5,9 @@ import { type Request, resolveLine } from "./resolve.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** Runs one command line. @returns its exit code; everything to say was printed */
-export async function runCli(argv: readonly string[]): Promise<number> {
+export async function runCli(line: () => readonly string[]): Promise<number> {
   try {
-    await carryOut(await resolveLine(argv, isDirectory));
+    await carryOut(await resolveLine(line(), isDirectory));
     return 0;
   } catch (thrown) {
     if (thrown instanceof UsageError) {

@@ -41,6 +41,7 @@ export const legacyCommand: Command = {
       pageCache: values.flag("pagecache"),
       objectCache: values.flag("objectcache"),
       attach: [],
+      pidFile: null,
       log: debug ? { ...log, level: "debug" } : log,
     });
   },

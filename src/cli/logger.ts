@@ -1,46 +1,32 @@
-import { appendFileSync, openSync } from "node:fs";
 import { createConsola, LogLevels } from "consola/core";
-import { asSheepfsError, SheepfsError } from "../base/errors.ts";
-import type { Logger } from "../base/log.ts";
+import { asSheepfsError } from "../base/errors.ts";
+import type { ServiceLog } from "../base/log.ts";
 import { type LogLevel, logLevels } from "./log-settings.ts";
 
-/** Takes one finished line. */
-export type LogSink = (level: LogLevel, line: string) => void;
+/** Where finished lines go. Nobody fails since the log cannot be written. */
+export interface LogSink {
+  write(level: LogLevel, line: string): void;
+  /** Goes on in the file that has the name now. */
+  reopen(): void;
+}
 
 /** Lines for whoever watches: without a time, as a terminal or a journal adds its own. */
-export const stderrSink: LogSink = (level, line) => {
-  process.stderr.write(`sheepfs: ${level === "info" ? "" : `${level}: `}${line}\n`);
+export const stderrSink: LogSink = {
+  write: (level, line) => {
+    process.stderr.write(`sheepfs: ${level === "info" ? "" : `${level}: `}${line}\n`);
+  },
+  reopen: () => {},
 };
 
-/**
- * Lines with their time at the end of a file, which may be rotated away by copying.
- * @throws denied when the file cannot be written
- */
-export function fileSink(path: string): LogSink {
-  const fd = openLog(path);
-  return (level, line) => {
-    appendFileSync(fd, `${new Date().toISOString()} ${level} ${line}\n`);
-  };
-}
-
-function openLog(path: string): number {
-  try {
-    return openSync(path, "a", 0o640);
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new SheepfsError("denied", `log file '${path}' cannot be written: ${why}`);
-  }
-}
-
 /** The program's logger: consola's levels and its throttling of repeated lines, over a sink. */
-export function openLogger(level: LogLevel, sink: LogSink): Logger {
+export function openLogger(level: LogLevel, sink: LogSink): ServiceLog {
   const consola = createConsola({
     level: LogLevels[level],
     reporters: [
       {
         log: (entry) => {
           const known = logLevels.find((one) => one === entry.type) ?? "info";
-          for (const line of entry.args.map(String).join(" ").split("\n")) sink(known, line);
+          for (const line of entry.args.map(String).join(" ").split("\n")) sink.write(known, line);
         },
       },
     ],
@@ -52,6 +38,7 @@ export function openLogger(level: LogLevel, sink: LogSink): Logger {
     info: (message) => consola.info(message),
     debug: (message) => consola.debug(message),
     debugging: level === "debug",
+    reopen: () => sink.reopen(),
   };
 }
 

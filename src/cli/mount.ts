@@ -36,10 +36,15 @@ export const mountCommand: Command = {
       valueHint: "NAME",
       description: "attach this VDI at once; may be repeated",
     },
+    "pid-file": {
+      type: "string",
+      valueHint: "FILE",
+      description: "holds the number of the process while it is mounted",
+    },
     "log-file": {
       type: "string",
       valueHint: "FILE",
-      description: "log of the daemon (default: syslog)",
+      description: "log of the daemon (default: syslog); opened again on SIGHUP",
     },
   },
   repeatable: ["sheep", "options", "attach"],
@@ -59,6 +64,7 @@ export const mountCommand: Command = {
       pageCache: values.flag("page-cache"),
       objectCache: false,
       attach: values.list("attach"),
+      pidFile: values.text("pid-file"),
       log: logSettings(values.text("log-file"), process.env["SHEEPFS_LOG"]),
     });
   },

@@ -16,12 +16,13 @@ export interface MountRequest extends MountWish {
 export async function runMount(request: MountRequest): Promise<void> {
   // The daemon works in another directory.
   const mountpoint = resolve(request.mountpoint);
+  const pidFile = request.pidFile === null ? null : resolve(request.pidFile);
   const { foreground, log } = request;
   await runService({
     ...{ what: "mount", mountpoint, foreground, log },
     serve: async (log, ready) => {
       const { serveMount } = await import("../app.ts");
-      await serveMount({ ...request, mountpoint }, log, () => ready(""));
+      await serveMount({ ...request, mountpoint, pidFile }, log, () => ready(""));
     },
     announce: async () => {},
   });

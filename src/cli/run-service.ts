@@ -2,7 +2,8 @@ import { statSync } from "node:fs";
 import { dirname } from "node:path";
 import { SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
-import type { Logger } from "../base/log.ts";
+import type { ServiceLog } from "../base/log.ts";
+import { commandLine } from "./command-line.ts";
 import type { LogSettings } from "./log-settings.ts";
 
 /** Something that runs until it is told to end: in front, or as a daemon. */
@@ -13,7 +14,7 @@ export interface Service {
   readonly foreground: boolean;
   readonly log: LogSettings;
   /** @param ready called when it is usable, with what there is to tell */
-  serve(log: Logger, ready: (said: string) => void): Promise<void>;
+  serve(log: ServiceLog, ready: (said: string) => void): Promise<void>;
   /** Tells the user what `serve` said. */
   announce(said: string): Promise<void>;
 }
@@ -35,7 +36,7 @@ export async function runService(service: Service): Promise<void> {
   const { beDaemon, isDaemon, startDaemon } = await import("../app/daemon.ts");
   if (isDaemon()) return await beDaemon((ready) => serveLogged(service, ready));
   const { said } = await startDaemon({
-    argv: process.argv.slice(2),
+    argv: commandLine(),
     what: service.what,
     mountpoint: service.mountpoint,
     readyTimeoutMs: limits.daemonReadyMs,
@@ -58,13 +59,16 @@ async function serveLogged(service: Service, ready: (said: string) => void): Pro
   }
 }
 
-async function openLog({ log: { level, file }, foreground }: Service): Promise<Logger> {
+async function openLog({ log: { level, file }, foreground }: Service): Promise<ServiceLog> {
   // Only who serves needs it: the command that waits for a daemon starts faster without.
-  const { fileSink, openLogger, stderrSink } = await import("./logger.ts");
-  if (file !== null) return openLogger(level, fileSink(file));
+  const { openLogger, stderrSink } = await import("./logger.ts");
+  if (file !== null) {
+    const { LogFile } = await import("./log-file.ts");
+    return openLogger(level, new LogFile(file));
+  }
   if (foreground) return openLogger(level, stderrSink);
   const { daemonLog } = await import("../app/daemon.ts");
-  return openLogger(level, await daemonLog());
+  return openLogger(level, { write: await daemonLog(), reopen: () => {} });
 }
 
 /** A log in the mount would wait for itself. */

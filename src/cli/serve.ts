@@ -89,7 +89,7 @@ export const serveCommand: Command = {
     "log-file": {
       type: "string",
       valueHint: "FILE",
-      description: "log of the daemon (default: syslog)",
+      description: "log of the daemon (default: syslog); opened again on SIGHUP",
     },
     foreground: {
       type: "boolean",

@@ -105,7 +105,9 @@ export const mountOptionWords: readonly string[] = [
  */
 export function parseMountOptions(text: string): MountOptions {
   const options: Mutable<MountOptions> = { ...defaultMountOptions };
-  for (const word of text.split(",")) {
+  // An escaped comma is part of a value.
+  for (const escaped of text.split(/(?<!\\),/)) {
+    const word = escaped.replace(/\\([\\,])/g, "$1");
     if (word === "" || word.startsWith("x-")) continue;
     const equals = word.indexOf("=");
     const name = equals < 0 ? word : word.slice(0, equals);

@@ -39,6 +39,7 @@ const { symbols } = dlopen("libc.so.6", {
   inet_ntop: { args: ["i32", "ptr", "ptr", "u32"], returns: "ptr" },
   if_nametoindex: { args: ["ptr"], returns: "u32" },
   mount: { args: ["ptr", "ptr", "ptr", FFIType.u64_fast, "ptr"], returns: "i32" },
+  clock_gettime: { args: ["i32", "ptr"], returns: "i32" },
   openlog: { args: ["ptr", "i32", "i32"], returns: "void" },
   syslog: { args: ["i32", "ptr", "ptr"], returns: "void" },
 });
@@ -106,6 +107,17 @@ export function cString(text: string): Uint8Array {
 export function stableBytes(length: number): Uint8Array<ArrayBuffer> {
   const storage = new ArrayBuffer(length);
   return new Uint8Array(storage);
+}
+
+const monotonicClock = 1;
+
+/** The machine's monotonic clock, as other processes read it too. */
+export function monotonicMicros(): number {
+  const bytes = stableBytes(16);
+  symbols.clock_gettime(monotonicClock, ptr(bytes));
+  const view = new DataView(bytes.buffer);
+  const seconds = Number(view.getBigInt64(0, true));
+  return seconds * 1_000_000 + Math.floor(Number(view.getBigInt64(8, true)) / 1_000);
 }
 
 /** @returns the descriptor, or the negative errno */

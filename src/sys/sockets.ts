@@ -1,9 +1,10 @@
 import { type Pointer, ptr } from "bun:ffi";
 import { isIPv6 } from "node:net";
-import { cString, libc, result, stableBytes } from "./libc.ts";
+import { cString, errnoNumber, libc, result, stableBytes } from "./libc.ts";
 
 const family = { unix: 1, v4: 2, v6: 10 } as const;
 const stream = 1;
+const datagram = 2;
 const nonBlocking = 0o4000;
 const closeOnExec = 0o2000000;
 
@@ -163,6 +164,29 @@ export function socketPair(): readonly [number, number] | null {
   const done = libc.socketpair(family.unix, stream | closeOnExec, 0, ptr(bytes));
   const view = new DataView(bytes.buffer);
   return done === 0 ? [view.getInt32(0, true), view.getInt32(4, true)] : null;
+}
+
+/** @returns a non-blocking socket for datagrams on this machine, or the negative errno */
+export function localDatagramSocket(): number {
+  return result(libc.socket(family.unix, datagram | nonBlocking | closeOnExec, 0));
+}
+
+/** Room for a path in Linux's sockaddr_un. */
+const localPathBytes = 108;
+
+/**
+ * Names whom a local socket sends to.
+ * @param address a path, or `@` and a name that is in no file system
+ * @returns 0 or the negative errno
+ */
+export function connectLocal(fd: number, address: string): number {
+  const path = new TextEncoder().encode(address);
+  if (path.length >= localPathBytes) return -errnoNumber.EINVAL;
+  const bytes = stableBytes(2 + localPathBytes);
+  new DataView(bytes.buffer).setUint16(0, family.unix, true);
+  bytes.set(path, 2);
+  if (address.startsWith("@")) bytes[2] = 0;
+  return result(libc.connect(fd, ptr(bytes), 2 + path.length));
 }
 
 const message = { iovAt: 16, iovCountAt: 24, controlAt: 32, controlBytesAt: 40, size: 56 } as const;
