@@ -205,6 +205,8 @@ export const limits = {
   httpReadBytes: 16 * KiB,
   /** One line between chunks: a size with its extensions. */
   httpChunkLineBytesMax: 4 * KiB,
+  /** Reads of one chunked body in one turn of the event loop that begin between its chunks. */
+  httpFrameReadsMax: 8,
   /** Fields behind the last chunk, which nobody looks at. */
   httpTrailerBytesMax: 8 * KiB,
   /** From the first byte of a request, or from connecting, to the end of its header. */

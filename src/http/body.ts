@@ -8,6 +8,10 @@ import type { RequestBody } from "./exchange.ts";
 export interface BodySource {
   /** Bytes at hand, put into `into[at, …)`; 0 none now, -1 when the client has ended. */
   pull(into: Uint8Array, at: number, length: number): number;
+  /** Bytes that can be pulled without a read of the socket. */
+  readonly held: number;
+  /** Reads once, to hold what has arrived; only when nothing is held. */
+  gather(): void;
   /** Calls `told` once when `pull` has something to tell, with the reason if it never will. */
   wait(told: (why: SheepfsError | null) => void): void;
   /** The body is wanted: `100 Continue` if the client waits for that. */
@@ -32,6 +36,8 @@ export class Body implements RequestBody {
   /** For `next`: made when that is called. */
   #buffer: Uint8Array | null = null;
   readonly #byte = new Uint8Array(1);
+  /** Reads for what lies between chunks since `more` was called last. */
+  #frameReads = 0;
 
   constructor(source: BodySource, announcedBytes: number | null) {
     this.#source = source;
@@ -68,6 +74,7 @@ export class Body implements RequestBody {
     if (this.#failure !== null) return Promise.reject(this.#failure);
     if (this.ended) return Promise.resolve();
     this.#source.wanted();
+    this.#frameReads = 0;
     const told = Promise.withResolvers<void>();
     this.#source.wait((why) => {
       if (why === null) {
@@ -103,7 +110,7 @@ export class Body implements RequestBody {
     let taken = 0;
     while (taken < length && !frames.ended) {
       if (frames.dataLeft === 0) {
-        if (this.#pull(this.#byte, 0, 1) === 0) break;
+        if (!this.#mayHaveFrame() || this.#pull(this.#byte, 0, 1) === 0) break;
         frames.push(this.#byte[0] ?? 0);
         continue;
       }
@@ -113,6 +120,15 @@ export class Body implements RequestBody {
       taken += count;
     }
     return taken === 0 && frames.ended ? -1 : taken;
+  }
+
+  /** Not without end in one turn: a client of tiny chunks would keep everybody else from theirs. */
+  #mayHaveFrame(): boolean {
+    if (this.#source.held > 0) return true;
+    if (this.#frameReads === limits.httpFrameReadsMax) return false;
+    this.#frameReads += 1;
+    this.#source.gather();
+    return true;
   }
 
   #pull(into: Uint8Array, at: number, length: number): number {

@@ -14,7 +14,7 @@ export class ChunkFrames {
   dataLeft = 0;
   /** The last chunk and the trailers are over. */
   ended = false;
-  #at: "size" | "extension" | "sizeEnd" | "dataEnd" | "dataEndLf" | "trailer" = "size";
+  #at: "size" | "blank" | "extension" | "sizeEnd" | "dataEnd" | "dataEndLf" | "trailer" = "size";
   #digits = 0;
   #size = 0;
   #lineBytes = 0;
@@ -32,6 +32,10 @@ export class ChunkFrames {
     switch (this.#at) {
       case "size":
         this.#sizeByte(byte);
+        return;
+      case "blank":
+        if (isBlank(byte)) return;
+        this.#sizeEnds(byte, "something behind a size is no extension");
         return;
       case "extension":
         if (byte === cr) this.#at = "sizeEnd";
@@ -73,9 +77,14 @@ export class ChunkFrames {
       return;
     }
     if (this.#digits === 0) throw broken("a size has no digits");
+    if (isBlank(byte)) this.#at = "blank";
+    else this.#sizeEnds(byte, "a size is no hexadecimal number");
+  }
+
+  #sizeEnds(byte: number, fault: string): void {
     if (byte === cr) this.#at = "sizeEnd";
-    else if (byte === semicolon || byte === 0x20 || byte === 0x09) this.#at = "extension";
-    else throw broken("a size is no hexadecimal number");
+    else if (byte === semicolon) this.#at = "extension";
+    else throw broken(fault);
   }
 
   #begin(): void {
@@ -111,6 +120,10 @@ export class ChunkFrames {
     this.#trailerLineBytes = 0;
     this.#lineBytes = 0;
   }
+}
+
+function isBlank(byte: number): boolean {
+  return byte === 0x20 || byte === 0x09;
 }
 
 function hexDigit(byte: number): number {

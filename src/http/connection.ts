@@ -132,6 +132,16 @@ export class Connection implements HttpSocketEvents, WriterOwner, BodySource {
     return this.#state === "closed" ? -1 : this.#intake.pull(into, at, length);
   }
 
+  /** The body's: bytes that are kept. */
+  get held(): number {
+    return this.#intake.held;
+  }
+
+  /** The body's: reads once and keeps it. */
+  gather(): void {
+    if (this.#state !== "closed") this.#intake.gather();
+  }
+
   /** The body's: tells when `pull` has something again. */
   wait(told: Told): void {
     if (this.#state === "closed") {
@@ -162,7 +172,8 @@ export class Connection implements HttpSocketEvents, WriterOwner, BodySource {
     this.#body = null;
     this.#turn += 1;
     this.#quietLooks = 0;
-    if (!this.#keep) {
+    // Whoever stops the server meanwhile waits for no request that is not begun.
+    if (!this.#keep || this.#host.stopping) {
       this.#end();
       return;
     }

@@ -119,10 +119,11 @@ export function parseHead(text: string): Head | HeadFault {
   const fields = parseFields(text, lineEnd + 2);
   if (!(fields instanceof Fields)) return fields;
   const modern = minor !== "0";
-  const target = originForm(method, rawTarget, fields);
-  if (typeof target !== "string") return target;
+  // Before a target in absolute form takes the place of what they say.
   const host = checkHost(fields, modern);
   if (host !== null) return host;
+  const target = originForm(method, rawTarget, fields);
+  if (typeof target !== "string") return target;
   return frame({ method, target, modern, fields });
 }
 
@@ -174,6 +175,7 @@ function originForm(method: string, raw: string, fields: Fields): string | HeadF
     const absolute = absoluteForm.exec(target);
     if (absolute === null) return fault(400, "the target is not a path");
     const [, host = "", rest = ""] = absolute;
+    if (!hostForm.test(host)) return fault(400, "the host in the target is no host");
     fields.replace("host", host);
     target = rest.startsWith("/") ? rest : `/${rest}`;
   }

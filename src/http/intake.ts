@@ -123,11 +123,16 @@ export class Intake {
       this.#pause();
       return;
     }
+    this.gather();
+    if (this.#ended) this.#pause();
+  }
+
+  /** Reads once and keeps it, when nothing is kept: what lies between chunks comes byte by byte. */
+  gather(): void {
+    if (this.#ended || this.#inbox.size > 0) return;
     const count = this.#socket.read(this.#reads, 0, this.#reads.length);
     if (count > 0) this.#inbox.add(this.#reads, 0, count);
-    if (count >= 0) return;
-    this.#ended = true;
-    this.#pause();
+    if (count < 0) this.#ended = true;
   }
 
   /** Reads up to `bytesMax` bytes and forgets them. @returns how many */

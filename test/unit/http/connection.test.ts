@@ -215,6 +215,7 @@ describe("bodies", () => {
     ["a signed size", "-1\r\n"],
     ["a size with too many digits", "00000000000001\r\n"],
     ["a size that ends in LF alone", "1\na\r\n0\r\n\r\n"],
+    ["a size with a blank in it", "1 0\r\na\r\n0\r\n\r\n"],
     ["data longer than the size", "1\r\nab\r\n0\r\n\r\n"],
     ["an extension without end", `1;${"x".repeat(limits.httpChunkLineBytesMax)}`],
     ["trailers without end", `0\r\n${"X: y\r\n".repeat(3000)}`],
@@ -238,6 +239,25 @@ describe("bodies", () => {
       expect(socket.ended).toBe(true);
     });
   }
+
+  test("chunks of one byte take no more than their part of a turn", () => {
+    const taken: number[] = [];
+    const world = new HttpWorld(async ({ body }) => {
+      const into = new Uint8Array(1 << 20);
+      for (let count = body.take(into, 0, into.length); count >= 0; ) {
+        taken.push(count);
+        if (count === 0) await body.more();
+        count = body.take(into, 0, into.length);
+      }
+      return plain("done");
+    });
+    const socket = world.connect();
+    const count = 500_000;
+    socket.send(chunked("1\r\nx\r\n".repeat(count), "0\r\n\r\n"));
+    expect(statuses(socket.text)).toEqual([200]);
+    expect(taken.reduce((sum, one) => sum + one, 0)).toBe(count);
+    expect(Math.max(...taken)).toBeLessThan(limits.httpFrameReadsMax * limits.httpReadBytes);
+  });
 
   test("a client that dies within a body fails it", () => {
     const cases = [
@@ -353,6 +373,19 @@ describe("a server", () => {
     expect(busy.text).toEndWith("done");
     world.clock.settle(stopped);
     expect(busy.destroyed).toBe(true);
+  });
+
+  test("that stops waits for no client whose answer is under way to ask for more", () => {
+    const world = new HttpWorld(() => plain("hello"));
+    const busy = world.connect();
+    busy.room = 20;
+    busy.send(get + get);
+    const stopped = world.server.stop(new CancelScope(world.clock.nowMs() + 10_000));
+    busy.take(10_000);
+    expect(busy.text).toEndWith("hello");
+    expect(world.requests).toHaveLength(1);
+    expect(busy.ended).toBe(true);
+    world.clock.settle(stopped);
   });
 
   test("that stops cuts off what does not end in time", () => {

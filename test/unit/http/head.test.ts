@@ -78,6 +78,9 @@ describe("a head is refused", () => {
   const cases: readonly (readonly [what: string, status: number, lines: readonly string[]])[] = [
     ["without a Host in HTTP/1.1", 400, [get]],
     ["with two Hosts", 400, [get, host, "Host: other"]],
+    ["in absolute form without a Host", 400, ["GET http://h/ HTTP/1.1"]],
+    ["in absolute form with two Hosts", 400, ["GET http://h/ HTTP/1.1", host, "Host: other"]],
+    ["in absolute form with a host that is none", 400, ["GET http://user@h/ HTTP/1.1", host]],
     ["with a Host that is none", 400, [get, "Host: a/b"]],
     ["with a Host of a user", 400, [get, "Host: user@h"]],
     ["of HTTP/2", 505, ["PRI * HTTP/2.0"]],
