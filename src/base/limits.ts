@@ -285,6 +285,9 @@ export const limits = {
   /** Elements in such a body, and how deep in each other. */
   davXmlElementsMax: 4_096,
   davXmlDepthMax: 32,
+  /** Characters of a namespace, and of a language that many properties have from one element. */
+  davXmlNamespaceMax: 512,
+  davXmlLanguageMax: 64,
   /** Properties that one PROPFIND asks for by name, of each of many nodes. */
   davPropertiesAskedMax: 256,
   /** Memory of one answer about many nodes; 1,024 volumes with all properties take 2 MiB. */

@@ -1,4 +1,5 @@
 import { asSheepfsError, SheepfsError } from "../../base/errors.ts";
+import { limits } from "../../base/limits.ts";
 import type { HttpResponse } from "../../http/exchange.ts";
 import { davCondition, notFound } from "../answers.ts";
 import type { PropertyChange } from "../dead-properties.ts";
@@ -96,5 +97,9 @@ function withLanguage(property: XmlElement, outer: readonly XmlElement[]): XmlEl
   if (property.attributes.some(isLanguage)) return property;
   const language = outer.flatMap(({ attributes }) => attributes).find(isLanguage);
   if (language === undefined) return property;
+  if (language.value.length > limits.davXmlLanguageMax) {
+    const most = limits.davXmlLanguageMax;
+    throw new SheepfsError("too_large", `an xml:lang of more than ${most} characters is not taken`);
+  }
   return { ...property, attributes: [...property.attributes, language] };
 }

@@ -56,6 +56,7 @@ class TreeBuilder {
     if (prefix === "xmlns") throw wrong("an element cannot have the prefix xmlns");
     const attributes = Object.values(tag.attributes).filter(isAttribute).map(attributeOf);
     const element: Growing = { namespace: uri, local, prefix, attributes, children: [] };
+    for (const { namespace } of [element, ...attributes]) checkNamespace(namespace);
     this.#open.at(-1)?.children.push(element);
     this.root ??= element;
     this.#open.push(element);
@@ -78,6 +79,12 @@ function isAttribute({ name, prefix }: SaxesAttributeNS): boolean {
 
 function attributeOf({ uri, local, prefix, value }: SaxesAttributeNS): XmlAttribute {
   return { namespace: uri, local, prefix, value };
+}
+
+/** It is said once and for all, and comes back with each name: without a bound it would multiply. */
+function checkNamespace({ length }: string): void {
+  const most = limits.davXmlNamespaceMax;
+  if (length > most) throw tooLarge(`has a namespace of more than ${most} characters`);
 }
 
 /** UTF-8, or UTF-16 with its mark, as every parser must take (XML 1.0 §4.3.3, RFC 4918 §8.2). */

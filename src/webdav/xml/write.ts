@@ -28,36 +28,66 @@ function escapeAttribute(text: string): string {
     .replace(/[&<>"\t\n\r]/g, (character) => escapes[character] ?? character);
 }
 
-/** Prefixes that are declared where an element is written. */
-type Scope = Readonly<Record<string, string>>;
-
 const xmlNamespace = "http://www.w3.org/XML/1998/namespace";
-/** What every document of ours declares at its root. */
-const rootScope: Scope = { D: davNamespace, xml: xmlNamespace };
 
 /** An element of a client as it goes back to one, inside a document of ours. */
 export function writeElement(element: XmlElement): string {
-  return write(element, { ...rootScope, "": "" });
+  // What every document of ours declares at its root, and that it has no default namespace.
+  return write(
+    element,
+    new Prefixes([
+      ["D", davNamespace],
+      ["xml", xmlNamespace],
+      ["", ""],
+    ]),
+  );
 }
 
-function write(element: XmlElement, outer: Scope): string {
-  const scope: Record<string, string> = { ...outer };
-  let declared = "";
-  const bind = (prefix: string, namespace: string): void => {
-    if ((scope[prefix] ?? null) === namespace) return;
-    scope[prefix] = namespace;
-    declared += ` xmlns${prefix === "" ? "" : `:${prefix}`}="${escapeAttribute(namespace)}"`;
-  };
-  bind(element.prefix, element.namespace);
+/** Prefixes that are declared at one place of a document, whatever they are called. */
+class Prefixes {
+  readonly #namespaces: Map<string, string>;
+  /** What they meant before, latest last. */
+  readonly #before: [prefix: string, namespace: string | undefined][] = [];
+
+  constructor(namespaces: readonly (readonly [prefix: string, namespace: string])[]) {
+    this.#namespaces = new Map(namespaces);
+  }
+
+  get declared(): number {
+    return this.#before.length;
+  }
+
+  /** @returns the declaration that is needed for it, or "" */
+  bind(prefix: string, namespace: string): string {
+    const before = this.#namespaces.get(prefix);
+    if (before === namespace) return "";
+    this.#before.push([prefix, before]);
+    this.#namespaces.set(prefix, namespace);
+    return ` xmlns${prefix === "" ? "" : `:${prefix}`}="${escapeAttribute(namespace)}"`;
+  }
+
+  /** Behind an element what was declared in it means nothing any more. */
+  backTo(declared: number): void {
+    for (const [prefix, before] of this.#before.splice(declared).reverse()) {
+      if (before === undefined) this.#namespaces.delete(prefix);
+      else this.#namespaces.set(prefix, before);
+    }
+  }
+}
+
+function write(element: XmlElement, prefixes: Prefixes): string {
+  const outside = prefixes.declared;
+  let declared = prefixes.bind(element.prefix, element.namespace);
   let attributes = "";
   for (const { prefix, local, namespace, value } of element.attributes) {
-    if (prefix !== "") bind(prefix, namespace);
+    if (prefix !== "") declared += prefixes.bind(prefix, namespace);
     attributes += ` ${prefix === "" ? local : `${prefix}:${local}`}="${escapeAttribute(value)}"`;
   }
   const name = element.prefix === "" ? element.local : `${element.prefix}:${element.local}`;
   const content = element.children
-    .map((child) => (typeof child === "string" ? escapeText(child) : write(child, scope)))
+    .map((child) => (typeof child === "string" ? escapeText(child) : write(child, prefixes)))
     .join("");
+  prefixes.backTo(outside);
   const start = `<${name}${declared}${attributes}`;
   return content === "" ? `${start}/>` : `${start}>${content}</${name}>`;
 }

@@ -49,6 +49,14 @@ describe("PROPPATCH", () => {
     );
   });
 
+  test("does not keep a long language once for each property that has it from outside", async () => {
+    const world = new DavWorld();
+    const language = "x".repeat(limits.davXmlLanguageMax + 1);
+    const body = update(set("<a/>")).replace(">", ` xml:lang="${language}">`);
+    expect((await world.ask("PROPPATCH", path, { body })).status).toBe(413);
+    expect([...world.site.properties.of(["volume", "big"])]).toEqual([]);
+  });
+
   test("carries out its parts in their order", async () => {
     const world = new DavWorld();
     await world.must("PROPPATCH", path, { body: update(set("<a>1</a>") + remove("<a/>")) });

@@ -77,6 +77,14 @@ describe("XML of a request", () => {
     expect(() => parse(many(limits.davXmlElementsMax + 1))).toThrow(/elements/);
   });
 
+  test("has a bound in what its names repeat", () => {
+    const long = "u".repeat(limits.davXmlNamespaceMax);
+    expect(parse(`<a xmlns="${long}" xmlns:x="${long}" x:b=""/>`).namespace).toBe(long);
+    for (const text of [`<a xmlns="${long}u"/>`, `<a xmlns:x="${long}u" x:b=""/>`]) {
+      expect(() => parse(text)).toThrow("namespace of more than");
+    }
+  });
+
   test("is read within a moment, whatever is in it", () => {
     const filled = (start: string, piece: string, end: string): string =>
       start +
@@ -155,12 +163,23 @@ describe("XML that is written", () => {
     "<a><![CDATA[<b>&amp;</b>]]></a>",
     "<a>\u{10300}</a>",
     '<a xmlns="&lt;&quot;&amp;"/>',
+    '<a><x:b xmlns:x="u"/><x:b xmlns:x="v"/></a>',
+    '<__proto__:a xmlns:__proto__="u" __proto__:b="c"><__proto__:d/></__proto__:a>',
+    '<toString:a xmlns:toString="u" toString:b="c"><toString:d/></toString:a>',
   ]) {
     test(`means the same again: ${text}`, () => {
       const element = parse(text);
       expect(meaning(again(element))).toEqual(meaning(element));
     });
   }
+
+  test("is written within a moment, whatever is in it", () => {
+    const names = Array.from({ length: 2_800 }, (_, at) => ` xmlns:a${at}="u" a${at}:x${at}=""`);
+    const element = parse(`<r${names.join("")}>${"<b/>".repeat(4_000)}</r>`);
+    const began = performance.now();
+    writeElement(element);
+    expect(performance.now() - began).toBeLessThan(1_000);
+  });
 
   test("has any name of any namespace", () => {
     for (const name of [
