@@ -37,9 +37,10 @@ export class FailedLogins {
     if (peer.waiting >= limits.loginWaitsMax) return null;
     if (nowMs - peer.nextMs > limits.loginForgetMs) peer.failures = 0;
     peer.waiting += 1;
-    const startMs = Math.max(nowMs, peer.nextMs);
-    // Tries that come together are taken one after the other.
-    peer.nextMs = startMs + (peer.failures === 0 ? 0 : delayMs(peer.failures));
+    const apartMs = peer.failures === 0 ? 0 : delayMs(peer.failures);
+    // Tries that come together are taken one after the other; those given up leave their turn.
+    const startMs = Math.min(Math.max(nowMs, peer.nextMs), nowMs + peer.waiting * apartMs);
+    peer.nextMs = startMs + apartMs;
     return startMs - nowMs;
   }
 

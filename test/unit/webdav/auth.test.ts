@@ -219,6 +219,21 @@ describe("guessing", () => {
 });
 
 describe("what is remembered of peers", () => {
+  test("is no longer a wait for each try that was given up", () => {
+    const failed = new FailedLogins(new ManualClock());
+    for (let at = 0; at < 10; at += 1) {
+      failed.enter("198.51.100.1");
+      failed.leave("198.51.100.1", "wrong");
+    }
+    for (let at = 0; at < 1_000; at += 1) {
+      expect(failed.enter("198.51.100.1")).toBe(limits.loginDelayLongestMs);
+      failed.leave("198.51.100.1", "given-up");
+    }
+    // Together they still come one after the other.
+    expect(failed.enter("198.51.100.1")).toBe(limits.loginDelayLongestMs);
+    expect(failed.enter("198.51.100.1")).toBe(2 * limits.loginDelayLongestMs);
+  });
+
   test("has a bound", () => {
     const failed = new FailedLogins(new ManualClock());
     for (let peer = 0; peer < limits.loginPeersMax * 2; peer += 1) {
