@@ -44,8 +44,15 @@ export const limits = {
    */
   requestTimeoutMs: 30_000,
   /** A connection with requests under way that is silent for so long is asked for a sign of life. */
-  quietMs: 5_000,
-  /** How long the sign may take; then the connection is dead. */
+  quietMs: 500,
+  /**
+   * A gateway that is silent for so long on every connection, one that was begun to ask it included,
+   * is left as soon as another one answers: with the time to connect, failover takes under 2 s.
+   */
+  silentMs: 1_300,
+  /** A connection that is silent for so long is closed, also where no other gateway is known. */
+  silentConnectionMs: 10_000,
+  /** How long the members have to answer what we ask them about themselves. */
   signTimeoutMs: 5_000,
   /** Pause before a sheep that did not say which cluster it belongs to is asked again. */
   signAgainMs: 5,
@@ -91,6 +98,21 @@ export const limits = {
   touchedObjectsMax: 65_536,
   /** Gateways that we moved away from and that still owe answers. */
   gatewaysRetiringMax: 4,
+  /** Attempts to find a gateway that are under way at once. */
+  gatewaysTryingMax: 8,
+  /** How long one attempt goes on alone. */
+  gatewayHedgeMs: 250,
+  /** Gateways that one line may name. */
+  gatewaysNamedMax: 64,
+  /** Members that are kept as gateways although nobody named them. */
+  sparesMax: 8,
+  /** Members of one list that are asked whether they can be. */
+  sparesAskedMax: 64,
+  /** Between two looks whether a gateway that is preferred answers again: first, longest. */
+  returnLookMs: 3_000,
+  returnLookLongestMs: 300_000,
+  /** A gateway that is lost so soon after the return to it is looked for less often. */
+  returnStableMs: 60_000,
   /** A connection attempt. */
   connectTimeoutMs: 3_000,
   /** Pause between attempts to reconnect: first, longest. */
@@ -320,6 +342,8 @@ assert(
 );
 assert(limits.dedicatedBufferBytes >= 256 * 48, "the headers of all slots fit a send buffer");
 assert(limits.pieceBytesMax <= limits.messageBytesMax, "a message is at least one piece");
+assert(limits.quietMs < limits.silentMs, "a gateway is asked before it counts as silent");
+assert(limits.silentMs < limits.silentConnectionMs, "a gateway is left before it is given up");
 assert(limits.operationTimeoutMs >= limits.requestTimeoutMs, "an operation outlives one request");
 assert(limits.unmountFlushMs > limits.operationTimeoutMs, "an unmount hears why a flush failed");
 assert(

@@ -50,7 +50,9 @@ export class SheepClient implements SheepCaller, AsyncDisposable {
 
   constructor(options: SheepClientOptions) {
     this.#ports = options;
-    this.#members = new Members(this, options.clock);
+    this.#members = new Members(this, options.clock, ({ nodes }) =>
+      this.#dispatcher.pool.learn(nodes.map(({ host, port }) => ({ host, port }))),
+    );
     this.#dispatcher = new Dispatcher(options, options.gateways, this.#members);
     this.store = new SheepStore(this.#dispatcher, options.objectCache);
   }

@@ -126,19 +126,21 @@ export class Connection implements LinkEvents, ReplySink, CallSink {
    * Called now and then: a connection that owes answers and is silent is asked for a sign of life,
    * and closed when there is none. A slow request alone closes nothing: a sheep parks requests
    * while it recovers, and answers others.
+   * @returns since when answers are owed and nothing came; null when nothing is owed or much comes
    */
-  check(nowMs: number): void {
-    if (this.#state !== "ready") return;
+  check(nowMs: number): number | null {
+    if (this.#state !== "ready") return null;
     if (this.#moved || this.#table.count === 0) {
       this.#moved = false;
       this.#quietSinceMs = nowMs;
-      return;
+      return null;
     }
     const quietMs = nowMs - this.#quietSinceMs;
     if (quietMs >= limits.quietMs && this.#sign.state !== "sent") this.#askSign();
-    if (quietMs >= limits.quietMs + limits.signTimeoutMs) {
+    if (quietMs >= limits.silentConnectionMs) {
       this.fail(this.#error("unavailable", "fell silent"));
     }
+    return this.#quietSinceMs;
   }
 
   /** Closes for a reason; what is under way is the owner's to take. */

@@ -146,7 +146,7 @@ export class Dispatcher implements PoolOwner {
       this.#members.lookSoon();
       this.#turns.restart(epoch);
     } else {
-      this.#turns.sawEpoch(epoch);
+      this.#sawEpoch(epoch);
     }
     this.#pump();
   }
@@ -160,7 +160,7 @@ export class Dispatcher implements PoolOwner {
   answered(flight: Flight, gateway: Gateway): void {
     if (flight.call !== null) flight.gateway = gateway;
     this.#turns.ended(flight);
-    this.#turns.sawEpoch(flight.replyEpoch);
+    this.#sawEpoch(flight.replyEpoch);
     if (flight.state === "detached") {
       this.#recycle(flight);
     } else if (flight.result === 0) {
@@ -212,6 +212,11 @@ export class Dispatcher implements PoolOwner {
   #wait(flight: Flight): void {
     flight.state = "waiting";
     this.#waiting.push(flight);
+  }
+
+  #sawEpoch(epoch: number): void {
+    if (epoch > this.#turns.epoch) this.#members.lookSoon();
+    this.#turns.sawEpoch(epoch);
   }
 
   /** What it wrote may be lost in a recovery, and what it read be neither old nor new. */

@@ -1,9 +1,9 @@
 import { type Address, formatAddress } from "../base/address.ts";
 import type { Timer } from "../base/clock.ts";
-import type { SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Logger } from "../base/log.ts";
-import { Connection, type ConnectionOwner, type ConnectionPorts } from "./connection.ts";
+import type { ConnectionPorts } from "./connection.ts";
+import { Probe } from "./probe.ts";
 
 /**
  * A sheep that had copies of writes when a connection to it was lost. It executes what it has read
@@ -20,7 +20,7 @@ interface Search extends Suspect {
   seenAtMs: number | null;
   /** An attempt to hear of it has begun: what is lost from now on needs one that begins later. */
   begun: boolean;
-  connection: Connection | null;
+  probe: Probe | null;
   timer: Timer | null;
 }
 
@@ -29,11 +29,6 @@ export interface ExclusionPorts extends ConnectionPorts {
   /** Whether the members of the cluster once had this sheep and have it no more. */
   left(address: Address): Promise<boolean>;
 }
-
-const sizes = {
-  receiveBytes: limits.dedicatedBufferBytes,
-  sendBytes: limits.dedicatedBufferBytes,
-};
 
 /**
  * Finds out when lost copies of writes can no longer land. The rule: a copy lost at a sheep is
@@ -64,7 +59,7 @@ export class Exclusion {
     for (const search of this.#searches) {
       if (!search.begun && formatAddress(search.address) === key) return search;
     }
-    const search: Search = { address, seenAtMs: null, begun: false, connection: null, timer: null };
+    const search: Search = { address, seenAtMs: null, begun: false, probe: null, timer: null };
     this.#searches.add(search);
     search.timer = this.#ports.clock.after(0, () => this.#ask(search));
     return search;
@@ -73,7 +68,7 @@ export class Exclusion {
   destroy(): void {
     for (const search of this.#searches) {
       search.timer?.cancel();
-      search.connection?.destroy();
+      search.probe?.destroy();
     }
     this.#searches.clear();
   }
@@ -81,25 +76,12 @@ export class Exclusion {
   #ask(search: Search): void {
     search.begun = true;
     search.timer = null;
-    const owner: ConnectionOwner = {
-      connectionReady: (connection) => {
-        connection.destroy();
-        this.#seen(search);
-      },
-      answered: () => {},
-      connectionClosed: (_connection, why, refused) => this.#unheard(search, why, refused),
-    };
-    search.connection = new Connection(this.#ports, search.address, owner, sizes);
-  }
-
-  #unheard(search: Search, why: SheepfsError, refused: boolean): void {
-    search.connection = null;
-    // Whatever it says, it runs, or nobody is there any more.
-    if (refused || why.code !== "unavailable") {
-      this.#seen(search);
-      return;
-    }
-    void this.#askOthers(search);
+    search.probe = new Probe(this.#ports, search.address, (outcome) => {
+      search.probe = null;
+      // Whatever it says, it runs, or nobody is there any more.
+      if (outcome.is === "alive" || outcome.decided) this.#seen(search);
+      else void this.#askOthers(search);
+    });
   }
 
   async #askOthers(search: Search): Promise<void> {
@@ -113,7 +95,6 @@ export class Exclusion {
   }
 
   #seen(search: Search): void {
-    search.connection = null;
     search.seenAtMs = this.#ports.clock.nowMs();
     this.#searches.delete(search);
     const { log } = this.#ports;

@@ -3,6 +3,7 @@ import type { SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import { Connection, type ConnectionOwner, type ConnectionPorts } from "./connection.ts";
 import type { Flight } from "./flight.ts";
+import { Probe } from "./probe.ts";
 import type { ClusterIdentity } from "./sign.ts";
 
 export interface GatewayOwner {
@@ -33,16 +34,21 @@ export class Gateway implements ConnectionOwner {
   flushFree = false;
   /** Took requests once. */
   wasReady = false;
+  /** It owes answers and gives no sign of life in any way, for as long as a live one never does. */
+  silent = false;
   readonly #ports: ConnectionPorts;
   readonly #owner: GatewayOwner;
   readonly #connections: Connection[] = [];
   #openNotBeforeMs = 0;
   #ended = false;
+  #heardAtMs: number;
+  #probe: Probe | null = null;
 
   constructor(ports: ConnectionPorts, address: Address, owner: GatewayOwner) {
     this.#ports = ports;
     this.address = address;
     this.#owner = owner;
+    this.#heardAtMs = ports.clock.nowMs();
   }
 
   get connections(): number {
@@ -88,7 +94,20 @@ export class Gateway implements ConnectionOwner {
   }
 
   check(nowMs: number): void {
-    for (const connection of [...this.#connections]) connection.check(nowMs);
+    let quiet = false;
+    let heard = false;
+    for (const connection of [...this.#connections]) {
+      const sinceMs = connection.check(nowMs);
+      quiet ||= sinceMs !== null;
+      heard ||= sinceMs === null && connection.requests > 0;
+    }
+    if (heard || !quiet) {
+      this.#heard(nowMs);
+      return;
+    }
+    const quietMs = nowMs - this.#heardAtMs;
+    if (quietMs >= limits.quietMs) this.#ask();
+    this.silent = quietMs >= limits.silentMs;
   }
 
   forEach(visit: (flight: Flight) => void): void {
@@ -106,6 +125,7 @@ export class Gateway implements ConnectionOwner {
 
   destroy(): void {
     this.#ended = true;
+    this.#probe?.destroy();
     for (const connection of this.#connections.splice(0)) connection.destroy();
   }
 
@@ -130,7 +150,25 @@ export class Gateway implements ConnectionOwner {
     this.#owner.connectionLost(connection, why);
     if (this.#ended || this.#connections.length > 0) return;
     this.#ended = true;
+    this.#probe?.destroy();
     this.#owner.gatewayDown(this, why);
+  }
+
+  #heard(nowMs: number): void {
+    this.#heardAtMs = nowMs;
+    this.silent = false;
+    this.#probe?.destroy();
+    this.#probe = null;
+  }
+
+  #ask(): void {
+    if (this.#ended) return;
+    this.#probe ??= new Probe(this.#ports, this.address, (outcome) => {
+      this.#probe = null;
+      if (outcome.is === "alive") this.#heard(this.#ports.clock.nowMs());
+      // The process that had our requests has ended; its connections just have not said so.
+      else if (outcome.decided) this.fail(outcome.why);
+    });
   }
 
   #openFurther(): void {

@@ -2,38 +2,36 @@ import { type Address, formatAddress } from "../base/address.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import { limits } from "../base/limits.ts";
 import { deadlineScope, type Scope } from "../base/scope.ts";
-import { clusterInfoNodesMax } from "../wire/cluster.ts";
-import { clusterRequest, NodeReplyHeader } from "../wire/header.ts";
-import { decodeNodes, NodeRecord, type SheepNode } from "../wire/node.ts";
+import { type NodeList, nodeListRequest, readNodeList } from "../wire/cluster.ts";
+import { clusterRequest } from "../wire/header.ts";
 import { RecoveryState } from "../wire/vdi.ts";
 import type { SheepCaller } from "./caller.ts";
 
-// The whole list is offered room for: a sheep copies it without looking (protocol §1).
-const request = clusterRequest(
-  "getNodeList",
-  {},
-  { receiveBytes: clusterInfoNodesMax * NodeRecord.size },
-);
-
 const recoveryRequest = clusterRequest("statRecovery", {}, { receiveBytes: RecoveryState.size });
 
-interface MemberList {
-  /** Of the sheep that gave it. */
-  readonly epoch: number;
-  readonly nodes: readonly SheepNode[];
-}
-
-/** Remembers which sheep were members of the cluster, to notice when one has left it. */
+/**
+ * Remembers which sheep were members of the cluster, to notice when one has left it, and to know
+ * whom else to turn to.
+ */
 export class Members {
   readonly #caller: SheepCaller;
   readonly #clock: Clock;
   /** The newest epoch at which a sheep was a member. */
   readonly #seen = new Map<string, number>();
+  readonly #heard: (list: NodeList) => void;
   #timer: Timer | null = null;
+  #last: NodeList | null = null;
 
-  constructor(caller: SheepCaller, clock: Clock) {
+  /** @param heard called with every list */
+  constructor(caller: SheepCaller, clock: Clock, heard: (list: NodeList) => void) {
     this.#caller = caller;
     this.#clock = clock;
+    this.#heard = heard;
+  }
+
+  /** As they were when somebody looked last. */
+  get last(): NodeList | null {
+    return this.#last;
   }
 
   /** Looks at the members soon: not at once, since a command that ends soon does not need them. */
@@ -76,7 +74,7 @@ export class Members {
     this.#timer?.cancel();
   }
 
-  async #look(): Promise<MemberList> {
+  async #look(): Promise<NodeList> {
     const list = await this.#list(deadlineScope(this.#clock, limits.signTimeoutMs));
     for (const node of list.nodes) {
       const title = formatAddress(node);
@@ -85,9 +83,10 @@ export class Members {
     return list;
   }
 
-  async #list(scope: Scope): Promise<MemberList> {
-    const { header, data } = await this.#caller.call(request, scope);
-    const { epoch, nodesCount } = NodeReplyHeader.read(header, 0);
-    return { epoch, nodes: decodeNodes(data, nodesCount) };
+  async #list(scope: Scope): Promise<NodeList> {
+    const list = readNodeList(await this.#caller.call(nodeListRequest, scope));
+    this.#last = list;
+    this.#heard(list);
+    return list;
   }
 }

@@ -8,8 +8,11 @@ import type { Random } from "../base/random.ts";
 import type { Connection, ConnectionPorts } from "./connection.ts";
 import type { Flight } from "./flight.ts";
 import { Gateway, type GatewayOwner } from "./gateway.ts";
+import { Homecoming } from "./homecoming.ts";
 import { backoffMs } from "./replay.ts";
+import { Round } from "./round.ts";
 import type { ClusterIdentity } from "./sign.ts";
+import { Spares } from "./spares.ts";
 
 export interface PoolOwner {
   /** Something waits for a gateway. */
@@ -33,19 +36,29 @@ export interface PoolPorts extends ConnectionPorts {
 /** Reasons that a pause does not cure. */
 const hopeless: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["version", "invalid", "corrupt"]);
 
-/** Which gateway is used: the current one as long as it can be, then the next of the list. */
+/**
+ * Which gateway is used: the current one as long as it can be, then another one, of those that were
+ * named and of the members of their cluster. One that fell silent is left as soon as another one
+ * answers; one that was named earlier in the list is returned to when it is back.
+ */
 export class GatewayPool implements GatewayOwner {
   readonly #ports: PoolPorts;
   readonly #owner: PoolOwner;
-  #addresses: readonly Address[];
-  #index = 0;
+  /** As they were named: the first is preferred. */
+  #named: readonly Address[];
+  readonly #spares: Spares;
+  readonly #homecoming: Homecoming;
   #current: Gateway | null = null;
+  /** The search for a gateway, also for one in place of a silent one. */
+  #round: Round | null = null;
+  /** What a round begins and ends with. */
+  #firstTried: Address | null = null;
+  #lastTried: Address | null = null;
   /** Left, with answers still to come. */
   readonly #retiring = new Set<Gateway>();
   #timer: Timer | null = null;
+  /** Gateways lost and rounds in vain since the cluster answered a request. */
   #attempt = 0;
-  /** Gateways tried in vain since one was ready. */
-  #failed = 0;
   #everReady = false;
   /** Why the gateways that were tried since one was ready could not be used, by address. */
   readonly #reasons = new Map<string, SheepfsError>();
@@ -58,16 +71,26 @@ export class GatewayPool implements GatewayOwner {
     assert(addresses.length > 0, "a client has a gateway");
     this.#ports = ports;
     this.#owner = owner;
-    this.#addresses = addresses;
+    this.#named = addresses;
+    this.#spares = new Spares(ports);
+    this.#homecoming = new Homecoming(ports, (address) => this.#return(address));
   }
 
+  /** As they were named. */
   get addresses(): readonly Address[] {
-    return this.#addresses;
+    return this.#named;
   }
 
+  /** Members of the cluster that are used when none of those answers. */
+  get spares(): readonly Address[] {
+    return this.#spares.addresses;
+  }
+
+  /** The gateway in use, or the one that is tried first. */
   get address(): Address {
-    const address = this.#current?.address ?? this.#addresses[this.#index];
-    assert(address !== undefined, "the index is within the list");
+    const using = this.#current ?? this.#round?.first;
+    const address = using?.address ?? this.#candidates()[0];
+    assert(address !== undefined, "somebody was named");
     return address;
   }
 
@@ -107,7 +130,7 @@ export class GatewayPool implements GatewayOwner {
 
   /** Sees to it that there is a gateway, or will be. */
   ensure(): void {
-    if (this.#current === null && this.#timer === null) this.#open();
+    if (this.#current === null) this.#search();
   }
 
   /** The cluster answered a request: trouble is over. */
@@ -115,14 +138,22 @@ export class GatewayPool implements GatewayOwner {
     this.#attempt = 0;
   }
 
+  /** These sheep are the members of the cluster now. */
+  learn(members: readonly Address[]): void {
+    if (this.#identity !== null) this.#spares.heard(members, this.#named, this.#identity);
+  }
+
   check(nowMs: number): void {
-    this.#current?.check(nowMs);
+    const current = this.#current;
+    current?.check(nowMs);
+    if (current !== null && current === this.#current) this.#judge(current, nowMs);
     for (const gateway of [...this.#retiring]) {
-      if (gateway.requests > 0) {
-        gateway.check(nowMs);
-      } else {
+      gateway.check(nowMs);
+      if (gateway.requests === 0) {
         this.#retiring.delete(gateway);
         gateway.destroy();
+      } else if (gateway.silent && this.ready) {
+        gateway.fail(silence(gateway));
       }
     }
   }
@@ -137,24 +168,17 @@ export class GatewayPool implements GatewayOwner {
     if (gateway !== this.#current) return;
     this.#current = null;
     this.#retire(gateway);
-    const why = new SheepfsError("unavailable", `the sheep at ${gateway.title} is leaving`);
-    this.#next(gateway.address, why);
+    const text = `the sheep at ${gateway.title} is leaving`;
+    this.#lost(gateway, new SheepfsError("unavailable", text));
   }
 
   /** From now on these, beginning with one that was found good; the old one answers what it owes. */
   moveTo(addresses: readonly Address[], index: number, identity: ClusterIdentity): void {
-    const old = this.#current;
-    this.#current = null;
-    this.#timer?.cancel();
-    this.#timer = null;
-    this.#addresses = addresses;
-    this.#index = index;
-    this.#attempt = 0;
-    this.#failed = 0;
+    this.#named = addresses;
     this.#reasons.clear();
     if (identity !== null) this.#identity = identity;
-    if (old !== null) this.#retire(old);
-    if (this.#owner.needsGateway) this.#open();
+    this.#spares.forget();
+    this.#change(addresses[index] ?? null);
   }
 
   /** @returns why a sheep with this identity may not be used */
@@ -167,6 +191,9 @@ export class GatewayPool implements GatewayOwner {
 
   destroy(): void {
     this.#timer?.cancel();
+    this.#stopRound();
+    this.#spares.forget();
+    this.#homecoming.destroy();
     this.forEachGateway((gateway) => gateway.destroy());
     this.#current = null;
     this.#retiring.clear();
@@ -179,13 +206,8 @@ export class GatewayPool implements GatewayOwner {
   }
 
   gatewayReady(gateway: Gateway, epoch: number): void {
-    if (gateway !== this.#current) return;
-    if (this.#failed > 0) this.#ports.log.info(`the sheep at ${gateway.title} answers`);
-    this.#failed = 0;
-    this.#everReady = true;
-    this.#hopeful = false;
-    this.#reasons.clear();
-    this.#owner.gatewayReady(gateway, epoch);
+    if (this.#round?.has(gateway) === true) this.#found(gateway);
+    if (gateway === this.#current) this.#owner.gatewayReady(gateway, epoch);
   }
 
   answered(flight: Flight, gateway: Gateway): void {
@@ -198,17 +220,90 @@ export class GatewayPool implements GatewayOwner {
 
   gatewayDown(gateway: Gateway, why: SheepfsError): void {
     this.#retiring.delete(gateway);
-    if (gateway !== this.#current) return;
-    this.#current = null;
-    if (this.#failed === 0) this.#ports.log.warn(why.message);
-    // A sheep that was good may be so again, whatever ended it.
-    if (gateway.wasReady) this.#hopeful = true;
-    this.#next(gateway.address, why);
+    if (this.#round?.has(gateway) === true) {
+      this.#triedInVain(this.#round, gateway, why);
+    } else if (gateway === this.#current) {
+      this.#current = null;
+      this.#ports.log.warn(why.message);
+      this.#lost(gateway, why);
+    }
   }
 
-  #open(): void {
-    this.#current = new Gateway(this.#ports, this.address, this);
-    this.#current.open();
+  #candidates(): Address[] {
+    const all = [...this.#named, ...this.#spares.addresses];
+    const rankOf = (address: Address): number => {
+      if (address === this.#firstTried) return 0;
+      return address === this.#lastTried ? 2 : 1;
+    };
+    return all.sort((a, b) => rankOf(a) - rankOf(b));
+  }
+
+  /** Begins to look for a gateway, unless that is under way or has to wait. */
+  #search(): void {
+    if (this.#round !== null || this.#timer !== null) return;
+    const inUse = this.#current?.address;
+    const addresses = this.#candidates().filter((address) => address !== inUse);
+    if (addresses.length === 0) return;
+    this.#round = new Round(this.#ports.clock, addresses, (address) => {
+      const gateway = new Gateway(this.#ports, address, this);
+      gateway.open();
+      return gateway;
+    });
+  }
+
+  #stopRound(): void {
+    this.#round?.destroy();
+    this.#round = null;
+  }
+
+  #found(gateway: Gateway): void {
+    const silent = this.#current;
+    this.#round?.take(gateway);
+    this.#round = null;
+    this.#current = gateway;
+    this.#firstTried = null;
+    if (this.#reasons.size > 0 || silent !== null) {
+      this.#ports.log.info(`the sheep at ${gateway.title} answers`);
+    }
+    this.#everReady = true;
+    this.#hopeful = false;
+    this.#reasons.clear();
+    if (silent === null) return;
+    const why = silence(silent);
+    this.#ports.log.warn(why.message);
+    this.#lastTried = silent.address;
+    this.#homecoming.lost();
+    silent.fail(why);
+  }
+
+  #judge(current: Gateway, nowMs: number): void {
+    if (current.silent) {
+      this.#search();
+      return;
+    }
+    this.#stopRound();
+    const rank = this.#named.indexOf(current.address);
+    const better = rank < 0 ? this.#named : this.#named.slice(0, rank);
+    if (better.length > 0) this.#homecoming.check(nowMs, better, this.#identity);
+  }
+
+  #return(address: Address): void {
+    this.#ports.log.info(`the sheep at ${formatAddress(address)} is back and used again`);
+    this.#change(address);
+  }
+
+  /** Another gateway is to be used, this one if it can be; the present one answers what it owes. */
+  #change(address: Address | null): void {
+    const old = this.#current;
+    this.#current = null;
+    this.#stopRound();
+    this.#timer?.cancel();
+    this.#timer = null;
+    this.#attempt = 0;
+    this.#firstTried = address;
+    this.#lastTried = old?.address ?? null;
+    if (old !== null) this.#retire(old);
+    if (this.#owner.needsGateway) this.#search();
   }
 
   #retire(gateway: Gateway): void {
@@ -218,27 +313,42 @@ export class GatewayPool implements GatewayOwner {
     oldest?.fail(new SheepfsError("unavailable", `the sheep at ${oldest.title} was left long ago`));
   }
 
-  /** The gateway of this index is no good: the next of the list, after all of them a pause. */
-  #next(address: Address, why: SheepfsError): void {
-    this.#reasons.set(formatAddress(address), why);
-    this.#failed += 1;
+  /** The gateway in use is no good any more: the others at once, after all of them a pause. */
+  #lost(gateway: Gateway, why: SheepfsError): void {
+    this.#reasons.set(gateway.title, why);
+    // A sheep that was good may be so again, whatever ended it.
+    this.#hopeful = true;
+    this.#lastTried = gateway.address;
+    this.#homecoming.lost();
+    this.#attempt += 1;
+    if (this.#attempt % this.#candidates().length === 0) this.#pause();
+    else if (this.#owner.needsGateway) this.#search();
+  }
+
+  #triedInVain(round: Round, gateway: Gateway, why: SheepfsError): void {
+    if (this.#reasons.size === 0 && this.#current === null) this.#ports.log.warn(why.message);
+    if (this.#current === null) this.#reasons.set(gateway.title, why);
     if (!hopeless.has(why.code)) this.#hopeful = true;
-    this.#index = (this.#index + 1) % this.#addresses.length;
-    if (this.#failed % this.#addresses.length !== 0) {
-      if (this.#owner.needsGateway) this.#open();
-      return;
-    }
+    if (!round.down(gateway)) return;
+    this.#round = null;
+    this.#attempt += 1;
+    this.#pause();
+    if (this.#current !== null) return;
     const hopeful = this.#hopeful && this.#everReady;
     this.#hopeful = false;
-    this.#timer = this.#ports.clock.after(this.#pauseMs(), () => {
-      this.#timer = null;
-      if (this.#owner.needsGateway) this.ensure();
-    });
     this.#owner.noGateway(this.lastWhy ?? why, !hopeful);
   }
 
-  #pauseMs(): number {
-    this.#attempt += 1;
-    return backoffMs(this.#attempt - 1, this.#ports.random);
+  #pause(): void {
+    const pauseMs = backoffMs(Math.max(0, this.#attempt - 1), this.#ports.random);
+    this.#timer?.cancel();
+    this.#timer = this.#ports.clock.after(pauseMs, () => {
+      this.#timer = null;
+      if (this.#owner.needsGateway) this.ensure();
+    });
   }
+}
+
+function silence(gateway: Gateway): SheepfsError {
+  return new SheepfsError("unavailable", `the sheep at ${gateway.title} fell silent`);
 }

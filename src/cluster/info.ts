@@ -2,7 +2,7 @@ import { SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Scope } from "../base/scope.ts";
 import type { SheepCaller } from "../client/caller.ts";
-import { clusterFlag, EpochLogEntry } from "../wire/cluster.ts";
+import { clusterFlag, EpochLogEntry, type NodeList } from "../wire/cluster.ts";
 import {
   ClusterDefaultReplyHeader,
   clusterRequest,
@@ -12,7 +12,7 @@ import {
 import { unpadded } from "../wire/inode.ts";
 import { decodeNode, NodeRecord, type SheepNode } from "../wire/node.ts";
 import { results } from "../wire/result.ts";
-import { listNodes, type NodeList } from "./nodes.ts";
+import { listNodes } from "./nodes.ts";
 
 export type ClusterStatus =
   | "running"

@@ -3,19 +3,11 @@ import { asSheepfsError, SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Scope } from "../base/scope.ts";
 import type { SheepCaller } from "../client/caller.ts";
-import { clusterInfoNodesMax } from "../wire/cluster.ts";
+import { type NodeList, nodeListRequest, readNodeList } from "../wire/cluster.ts";
 import { clusterRequest, NodeReplyHeader } from "../wire/header.ts";
-import { decodeNodes, NodeRecord, type SheepNode } from "../wire/node.ts";
+import type { SheepNode } from "../wire/node.ts";
 import { resultError, results } from "../wire/result.ts";
 import { mapBounded } from "./bounded.ts";
-
-export interface NodeList {
-  readonly epoch: number;
-  /** By address and port. */
-  readonly nodes: readonly SheepNode[];
-  /** Of one node in the structs of this cluster: builds with disk-vnodes have longer ones. */
-  readonly recordBytes: number;
-}
 
 export interface Space {
   readonly totalBytes: number;
@@ -33,14 +25,7 @@ const anyResult: readonly number[] = Object.values(results).map(({ code }) => co
 
 /** The members of the cluster; works on one that is not formatted. Source: protocol §11.1 */
 export async function listNodes(caller: SheepCaller, scope: Scope): Promise<NodeList> {
-  // The daemon copies without looking at the size, so room for every node is offered.
-  const receiveBytes = clusterInfoNodesMax * NodeRecord.size;
-  const request = clusterRequest("getNodeList", {}, { receiveBytes });
-  const { header, data } = await caller.call(request, scope);
-  const { nodesCount, epoch } = NodeReplyHeader.read(header, 0);
-  const nodes = decodeNodes(data, nodesCount);
-  const recordBytes = nodes.length === 0 ? NodeRecord.size : data.length / nodes.length;
-  return { epoch, nodes, recordBytes };
+  return readNodeList(await caller.call(nodeListRequest, scope));
 }
 
 /**

@@ -1,5 +1,6 @@
 import { bytes, i16, struct, u8, u16, u32, u64 } from "../base/struct.ts";
-import { NodeRecord } from "./node.ts";
+import { clusterRequest, NodeReplyHeader, type SheepReply, type SheepRequest } from "./header.ts";
+import { decodeNodes, NodeRecord, type SheepNode } from "./node.ts";
 
 /** One entry of the epoch log; `nodesCount` node records follow. Source: protocol §12.2 */
 export const EpochLogEntry = struct(
@@ -43,8 +44,34 @@ export const ClusterInfoHead = struct(
   },
   { size: 48 },
 );
-export const clusterInfoNodesMax = 6144;
+const clusterInfoNodesMax = 6144;
 export const clusterInfoBytes = ClusterInfoHead.size + clusterInfoNodesMax * NodeRecord.size;
+
+/**
+ * Asks for the members of the cluster. The daemon copies without looking at the size, so room for
+ * every node is offered. Source: protocol §1, §11.1
+ */
+export const nodeListRequest: SheepRequest = clusterRequest(
+  "getNodeList",
+  {},
+  { receiveBytes: clusterInfoNodesMax * NodeRecord.size },
+);
+
+export interface NodeList {
+  readonly epoch: number;
+  /** By address and port. */
+  readonly nodes: readonly SheepNode[];
+  /** Of one node in the structs of this cluster: builds with disk-vnodes have longer ones. */
+  readonly recordBytes: number;
+}
+
+/** @throws corrupt when the answer contradicts itself */
+export function readNodeList({ header, data }: Pick<SheepReply, "header" | "data">): NodeList {
+  const { nodesCount, epoch } = NodeReplyHeader.read(header, 0);
+  const nodes = decodeNodes(data, nodesCount);
+  const recordBytes = nodes.length === 0 ? NodeRecord.size : data.length / nodes.length;
+  return { epoch, nodes, recordBytes };
+}
 
 /** The flags of a cluster. Source: protocol §12.1 */
 export const clusterFlag = {

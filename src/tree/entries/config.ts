@@ -1,5 +1,6 @@
 import { type Address, formatAddress, parseAddress } from "../../base/address.ts";
 import { SheepfsError } from "../../base/errors.ts";
+import { limits } from "../../base/limits.ts";
 import type { Scope } from "../../base/scope.ts";
 import { ControlNode } from "../control.ts";
 import type { EntryBase } from "./entry.ts";
@@ -24,7 +25,6 @@ export interface Switch {
   on: boolean;
 }
 
-const gatewaysMax = 64;
 const decoder = new TextDecoder();
 
 /** config/sheep_info: `ip:port`, a name or `[v6]:port`; several with commas, the one in use first. */
@@ -96,8 +96,9 @@ function gatewaysText({ gateway, gateways }: ConfigPort): string {
 
 function parseGateways(text: string): Address[] {
   const parts = text.split(",").map((part) => part.trim());
-  if (parts.length > gatewaysMax) {
-    throw new SheepfsError("invalid", `${parts.length} sheep; ${gatewaysMax} are the most`);
+  const { gatewaysNamedMax } = limits;
+  if (parts.length > gatewaysNamedMax) {
+    throw new SheepfsError("invalid", `${parts.length} sheep; ${gatewaysNamedMax} are the most`);
   }
   return parts.map((part) => parseAddress(part));
 }

@@ -4,7 +4,7 @@ import { SheepfsError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Scope } from "../../base/scope.ts";
 import type { ClusterInfo } from "../../cluster/info.ts";
-import type { NodeList, NodeSpace } from "../../cluster/nodes.ts";
+import type { NodeSpace } from "../../cluster/nodes.ts";
 import type { VdiFacts } from "../../cluster/vdis.ts";
 import type { AttachedVolumes } from "../../volume/attach.ts";
 import { TreeDir } from "../dir.ts";
@@ -23,7 +23,7 @@ import {
 } from "./config.ts";
 import type { EntryBase } from "./entry.ts";
 import { renderClusterInfo } from "./render-cluster-info.ts";
-import { renderNodeInfo, renderNodeList } from "./render-node.ts";
+import { type ListedNode, renderNodeInfo, renderNodeList } from "./render-node.ts";
 import { renderVdiList } from "./render-vdi-list.ts";
 import { Summary } from "./summary.ts";
 import { mountControl, unmountControl } from "./vdi.ts";
@@ -33,7 +33,7 @@ import { volumeDir } from "./volume.ts";
 export interface ClusterFacts {
   info(scope: Scope): Promise<ClusterInfo>;
   vdis(scope: Scope): Promise<readonly VdiFacts[]>;
-  nodes(scope: Scope): Promise<NodeList["nodes"]>;
+  nodes(scope: Scope): Promise<readonly ListedNode[]>;
   nodeSpaces(scope: Scope): Promise<readonly NodeSpace[]>;
   space(scope: Scope): Promise<SpaceInfo>;
 }

@@ -18,12 +18,15 @@ export class World implements AsyncDisposable {
   readonly sheep: readonly SimulatedSheep[];
   readonly client: SheepClient;
 
-  constructor(options: { readonly sheep?: number; readonly seed?: number } = {}) {
+  /** @param options.named of the sheep, how many the client is told of; all unless said */
+  constructor(
+    options: { readonly sheep?: number; readonly seed?: number; readonly named?: number } = {},
+  ) {
     const random = seededRandom(options.seed ?? 1);
     this.network = new SimulatedNetwork(this.clock, random);
     this.sheep = Array.from({ length: options.sheep ?? 1 }, (_, number) => this.newSheep(number));
     this.client = new SheepClient({
-      gateways: this.sheep.map((one) => one.address),
+      gateways: this.sheep.slice(0, options.named).map((one) => one.address),
       transport: this.network,
       clock: this.clock,
       random,
