@@ -7,7 +7,7 @@ import { realClock } from "../sys/clock.ts";
 import { Passwords } from "../sys/passwords.ts";
 import { AccessLog } from "../webdav/access-log.ts";
 import { Authenticator } from "../webdav/auth.ts";
-import { behindDoor } from "../webdav/door.ts";
+import { behindDoor, type InsideHandler } from "../webdav/door.ts";
 import { parseHtpasswd, type Users } from "../webdav/htpasswd.ts";
 import type { HostRule, OriginRules } from "../webdav/origin.ts";
 import { AccessLogFile } from "./access-log-file.ts";
@@ -61,7 +61,7 @@ export class Doorkeeper implements AsyncDisposable {
     return new Doorkeeper(wish, opened, passwords, book, log);
   }
 
-  guard(handler: HttpHandler): HttpHandler {
+  guard(handler: InsideHandler): HttpHandler {
     const book = this.#accessLog;
     return behindDoor(handler, {
       rules: originRules(this.#wish, this.#auth !== null),

@@ -26,6 +26,11 @@ export function preconditionFailed(): HttpResponse {
   return refusal(412, "it is not as the condition of the request has it");
 }
 
+/** Its token does not make it the lock of whoever shows it (RFC 4918 §6.4). */
+export function othersLock(): HttpResponse {
+  return refusal(403, "another user has made this lock");
+}
+
 export function noParent(): HttpResponse {
   return refusal(409, "the directory that it would be in does not exist");
 }

@@ -11,6 +11,12 @@ export interface DoorOptions {
   readonly log: AccessLog | null;
 }
 
+/** Answers who was let in; the user is null where nobody logs in. */
+export type InsideHandler = (
+  request: HttpRequest,
+  user: string | null,
+) => MaybePromise<HttpResponse>;
+
 /** Browsers ask for it beside whatever they show, and complain of an error. */
 const iconTarget = "/favicon.ico";
 const noIcon: HttpResponse = {
@@ -22,7 +28,7 @@ const noIcon: HttpResponse = {
 const anybody: Admission = { user: null, refused: null };
 
 /** Everything that a request passes before a method sees it, and what its answer gets on the way. */
-export function behindDoor(inner: HttpHandler, { rules, auth, log }: DoorOptions): HttpHandler {
+export function behindDoor(inner: InsideHandler, { rules, auth, log }: DoorOptions): HttpHandler {
   const finish = (
     request: HttpRequest,
     user: string | null,
@@ -38,7 +44,7 @@ export function behindDoor(inner: HttpHandler, { rules, auth, log }: DoorOptions
     { user, refused }: Admission,
   ): MaybePromise<HttpResponse> => {
     if (refused !== null) return finish(request, user, refused);
-    const response = inner(request);
+    const response = inner(request, user);
     return response instanceof Promise
       ? response.then((one) => finish(request, user, one))
       : finish(request, user, response);

@@ -2,12 +2,14 @@ import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
 import type { MaybePromise } from "../base/maybe-promise.ts";
 import type { Random } from "../base/random.ts";
-import type { Scope } from "../base/scope.ts";
+import type { Scope, Unsubscribe } from "../base/scope.ts";
 import type { HttpHandler } from "../http/exchange.ts";
 import { HttpServer } from "../http/server.ts";
 import type { HttpListener, HttpSocket, HttpSocketEvents } from "../http/socket.ts";
 import type { Frontend, Tree } from "../tree/node.ts";
 import { DeadProperties } from "./dead-properties.ts";
+import { Departures } from "./departures.ts";
+import type { InsideHandler } from "./door.ts";
 import { LockTable } from "./locks.ts";
 import { AnswerMemory } from "./multistatus.ts";
 import { route } from "./router.ts";
@@ -29,7 +31,7 @@ export interface WebdavFrontendOptions {
   readonly basePath: string;
   readonly listeners: readonly OpenListener[];
   /** What every request passes before the tree is asked. */
-  readonly guard: (handler: HttpHandler) => HttpHandler;
+  readonly guard: (handler: InsideHandler) => HttpHandler;
 }
 
 type FrontendState =
@@ -38,6 +40,8 @@ type FrontendState =
       readonly at: "serving";
       readonly server: HttpServer;
       readonly listeners: readonly HttpListener[];
+      /** Hears no more of the tree. */
+      readonly deaf: Unsubscribe;
     }
   | { readonly at: "stopped" };
 
@@ -59,19 +63,21 @@ export class WebdavFrontend implements Frontend {
   /** @throws unavailable | invalid when one of the addresses cannot be had; then none is kept */
   async start(tree: Tree, scope: Scope): Promise<void> {
     const { clock, random, log, readOnly, basePath, guard } = this.#options;
+    const locks = new LockTable({ clock, random });
+    const properties = new DeadProperties();
+    const departures = new Departures({ locks, properties });
     const site: Site = {
-      ...{ tree, clock, log, readOnly, basePath },
-      locks: new LockTable({ clock, random }),
-      properties: new DeadProperties(),
+      ...{ tree, clock, log, readOnly, basePath, locks, properties, departures },
       answers: new AnswerMemory(),
       reads: new FileReads({ clock, random }),
       writes: new FileWrites(clock),
       wallMs: () => clock.wallMs(),
     };
-    const handler = guard((request) => route(request, site));
+    const handler = guard((request, user) => route(request, user, site));
     const server = new HttpServer({ handler, clock, log, name: "sheepfs" });
     const listeners: HttpListener[] = [];
-    this.#state = { at: "serving", server, listeners };
+    const deaf = tree.events.on((event) => departures.told(event));
+    this.#state = { at: "serving", server, listeners, deaf };
     try {
       for (const open of this.#options.listeners) {
         listeners.push(await open((socket) => server.accept(socket)));
@@ -89,5 +95,6 @@ export class WebdavFrontend implements Frontend {
     this.#state = { at: "stopped" };
     for (const listener of state.listeners) listener.close();
     await state.server.stop(scope);
+    state.deaf();
   }
 }

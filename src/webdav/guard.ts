@@ -48,7 +48,9 @@ function pathOf(resource: string, request: DavRequest, site: Site): readonly str
 
 function holds(list: IfList, { path, facts }: IfFacts, site: Site): boolean {
   const isTrue = ({ what, text }: IfCondition): boolean =>
-    what === "token" ? path !== null && site.locks.covers(path, text) : isPresentTag(text, facts);
+    what === "token"
+      ? path !== null && site.locks.named(text, path) !== null
+      : isPresentTag(text, facts);
   return list.conditions.every((condition) => isTrue(condition) !== condition.not);
 }
 
@@ -69,11 +71,11 @@ export function checkLocks(
   site: Site,
   ...reaches: readonly WriteReach[]
 ): HttpResponse | null {
-  const tokens = submittedTokens(request);
+  const holder = { user: request.user, tokens: submittedTokens(request) };
   const below: string[] = [];
   const direct: string[] = [];
   for (const reach of reaches) {
-    for (const { path, kind } of site.locks.inTheWay(reach, tokens)) {
+    for (const { path, kind } of site.locks.inTheWay(reach, holder)) {
       const list = path.length > reach.path.length ? below : direct;
       list.push(hrefOf(site.basePath, path, kind));
     }

@@ -9,6 +9,8 @@ import type { XmlElement } from "./xml/element.ts";
 /** One lock (RFC 4918 §6). It guards writes over HTTP, never reads, and nothing in the mount. */
 export interface Lock {
   readonly token: string;
+  /** Who has made it and alone may use it; null where nobody logs in (RFC 4918 §6.4). */
+  readonly user: string | null;
   /** What was locked, as names from the tree's root. */
   readonly path: readonly string[];
   readonly kind: Node["kind"];
@@ -23,6 +25,12 @@ export interface Lock {
 }
 
 export type LockWish = Omit<Lock, "token" | "expiresMs">;
+
+/** Who writes, and which locks are shown to be his. */
+export interface LockHolder {
+  readonly user: string | null;
+  readonly tokens: ReadonlySet<string>;
+}
 
 /** What a write touches. */
 export interface WriteReach {
@@ -65,10 +73,13 @@ export class LockTable {
     return lock;
   }
 
-  /** Begins its time anew. @returns null when the token is of no lock that holds for the path */
-  refresh(token: string, path: readonly string[], timeoutSeconds: number | null): Lock | null {
-    const lock = this.at(path).find((one) => one.token === token);
-    if (lock === undefined) return null;
+  /** The lock of that token; null when it does not hold for the path. */
+  named(token: string, path: readonly string[]): Lock | null {
+    return this.at(path).find((one) => one.token === token) ?? null;
+  }
+
+  /** Begins its time anew. */
+  refresh(lock: Lock, timeoutSeconds: number | null): Lock {
     const seconds = timeoutSeconds ?? lock.timeoutSeconds;
     const renewed = { ...lock, timeoutSeconds: seconds, expiresMs: this.#expiry(seconds) };
     this.#drop(lock);
@@ -76,12 +87,8 @@ export class LockTable {
     return renewed;
   }
 
-  /** Ends a lock that holds for the path. @returns whether there is one of this token */
-  remove(token: string, path: readonly string[]): boolean {
-    const lock = this.at(path).find((one) => one.token === token);
-    if (lock === undefined) return false;
+  remove(lock: Lock): void {
     this.#drop(lock);
-    return true;
   }
 
   /** Ends all locks of what was removed or moved away (RFC 4918 §7.7, §9.6). */
@@ -102,16 +109,11 @@ export class LockTable {
     return locks;
   }
 
-  /** Whether that lock holds for that path. */
-  covers(path: readonly string[], token: string): boolean {
-    return this.at(path).some((lock) => lock.token === token);
-  }
-
   /**
    * Locks whose token a write would need and was not given; of the shared ones of one place, one
    * stands for all, as any of their tokens will do (RFC 4918 §7.5). Empty when it may go on.
    */
-  inTheWay(reach: WriteReach, tokens: ReadonlySet<string>): readonly Lock[] {
+  inTheWay(reach: WriteReach, { user, tokens }: LockHolder): readonly Lock[] {
     if (this.#byToken.size === 0) return [];
     const { path, deep, membership } = reach;
     const groups = [this.at(path)];
@@ -121,7 +123,8 @@ export class LockTable {
     const blocked = new Map<string, Lock>();
     for (const locks of groups) {
       const [first] = locks;
-      if (first === undefined || locks.some(({ token }) => tokens.has(token))) continue;
+      const isHis = (lock: Lock): boolean => lock.user === user && tokens.has(lock.token);
+      if (first === undefined || locks.some(isHis)) continue;
       blocked.set(pathKey(first.path), first);
     }
     return [...blocked.values()];

@@ -53,10 +53,17 @@ const methods: ReadonlyMap<string, MethodRow> = new Map([
   ["POST", { run: post, ...reading }],
 ]);
 
-/** Answers a request that may see the tree. Whatever fails is an answer too. */
-export function route(request: HttpRequest, site: Site): MaybePromise<HttpResponse> {
+/**
+ * Answers a request that may see the tree. Whatever fails is an answer too.
+ * @param user null where nobody logs in
+ */
+export function route(
+  request: HttpRequest,
+  user: string | null,
+  site: Site,
+): MaybePromise<HttpResponse> {
   try {
-    const response = dispatch(request, site);
+    const response = dispatch(request, user, site);
     return response instanceof Promise
       ? response.catch((thrown: unknown) => errorResponse(thrown, site.log))
       : response;
@@ -65,7 +72,11 @@ export function route(request: HttpRequest, site: Site): MaybePromise<HttpRespon
   }
 }
 
-function dispatch(request: HttpRequest, site: Site): MaybePromise<HttpResponse> {
+function dispatch(
+  request: HttpRequest,
+  user: string | null,
+  site: Site,
+): MaybePromise<HttpResponse> {
   const row = methods.get(request.method);
   if (row === undefined) {
     return refusal(501, `the method ${request.method} is not known here`);
@@ -79,7 +90,10 @@ function dispatch(request: HttpRequest, site: Site): MaybePromise<HttpResponse> 
   const { method, headers, body, secure, scope } = request;
   const origin = `${secure ? "https" : "http"}://${headers.get("host") ?? ""}`;
   const { path, slash, query } = target;
-  const dav: DavRequest = { method, path, slash, query, headers, body, secure, origin, scope };
+  const dav: DavRequest = {
+    ...{ method, path, slash, query, headers, body },
+    ...{ secure, user, origin, scope },
+  };
   if (row.writes && site.readOnly) {
     throw new SheepfsError("read_only", "this server is for reading only");
   }

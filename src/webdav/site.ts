@@ -4,6 +4,7 @@ import type { Scope } from "../base/scope.ts";
 import type { RequestBody, RequestHeaders } from "../http/exchange.ts";
 import type { Tree } from "../tree/node.ts";
 import type { DeadProperties } from "./dead-properties.ts";
+import type { Departures } from "./departures.ts";
 import type { LockTable } from "./locks.ts";
 import type { AnswerMemory } from "./multistatus.ts";
 import type { FileReads } from "./send-file.ts";
@@ -19,6 +20,7 @@ export interface Site {
   readonly basePath: string;
   readonly locks: LockTable;
   readonly properties: DeadProperties;
+  readonly departures: Departures;
   readonly answers: AnswerMemory;
   /** Memory and bounds of bodies on their way out and in. */
   readonly reads: FileReads;
@@ -38,6 +40,8 @@ export interface DavRequest {
   readonly headers: RequestHeaders;
   readonly body: RequestBody;
   readonly secure: boolean;
+  /** Null where nobody logs in. */
+  readonly user: string | null;
   /** `scheme://host[:port]` that the client used, to take `Destination` and `If` apart. */
   readonly origin: string;
   readonly scope: Scope;

@@ -3,6 +3,7 @@ import type { Scope } from "../../base/scope.ts";
 import type { HttpResponse } from "../../http/exchange.ts";
 import type { DirNode, Node } from "../../tree/node.ts";
 import { done, noParent, notFound } from "../answers.ts";
+import { clutterRefusal } from "../clutter.ts";
 import { copyContent, makeLike, takeFreeName } from "../copy-node.ts";
 import { depthOf } from "../depth.ts";
 import { checkLocks, checkWriteConditions } from "../guard.ts";
@@ -112,6 +113,8 @@ async function planTransfer(request: DavRequest, site: Site): Promise<Transfer |
   const into = await findParent(site, target, scope);
   if (into === null) return noParent();
   if (into.move === undefined) return refusal(403, "nothing can be put there");
+  const unkept = clutterRefusal(target.at(-1) ?? "");
+  if (unkept !== null) return unkept;
   const replaced = await findNode(site, target, scope);
   if (replaced !== null && !overwrite) return refusal(412, "the destination exists");
   const plan = { node, from, into, source, target, replaced, deep };

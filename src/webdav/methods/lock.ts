@@ -1,7 +1,15 @@
 import { SheepfsError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
 import type { HttpResponse, ResponseHeaders } from "../../http/exchange.ts";
-import { conditionFailed, davCondition, noParent, notFound, xmlType } from "../answers.ts";
+import {
+  conditionFailed,
+  davCondition,
+  noParent,
+  notFound,
+  othersLock,
+  xmlType,
+} from "../answers.ts";
+import { clutterRefusal } from "../clutter.ts";
 import { depthOf } from "../depth.ts";
 import { checkLocks, checkWriteConditions, submittedTokens } from "../guard.ts";
 import { writeLock } from "../lock-xml.ts";
@@ -22,10 +30,12 @@ import { readXmlBody } from "../xml-body.ts";
 export async function lock(request: DavRequest, site: Site): Promise<HttpResponse> {
   const body = await readXmlBody(request, site.clock);
   if (body === null) return refresh(request, site);
-  const { path, slash, headers, scope } = request;
+  const { path, slash, headers, scope, user } = request;
+  site.departures.watch(path, await findParent(site, path, scope));
   const node = await findNode(site, path, scope);
   const wish: LockWish = {
     path,
+    user,
     kind: node?.kind ?? "file",
     ...parseLockInfo(body),
     deep: depthOf(headers, ["0", "infinity"]) === "infinity",
@@ -47,6 +57,8 @@ async function lockFree(request: DavRequest, site: Site, wish: LockWish): Promis
   if (parent.makeFile === undefined || site.readOnly) {
     return refusal(403, "no file can be made here, so the name cannot be locked");
   }
+  const unkept = clutterRefusal(name);
+  if (unkept !== null) return unkept;
   const blocked = checkLocks(request, site, { path, deep: false, membership: true });
   if (blocked !== null) return blocked;
   const made = site.locks.create(wish);
@@ -54,14 +66,14 @@ async function lockFree(request: DavRequest, site: Site, wish: LockWish): Promis
   try {
     await parent.makeFile(name, scope);
   } catch (thrown) {
-    site.locks.remove(made.token, path);
+    site.locks.remove(made);
     throw thrown;
   }
   return answer(made, wish, 201, site);
 }
 
 function refresh(request: DavRequest, site: Site): HttpResponse {
-  const { path, headers } = request;
+  const { path, headers, user } = request;
   const tokens = submittedTokens(request);
   if (tokens.size === 0) {
     return refusal(
@@ -71,8 +83,10 @@ function refresh(request: DavRequest, site: Site): HttpResponse {
   }
   const timeout = parseTimeout(headers.get("timeout"));
   for (const token of tokens) {
-    const renewed = site.locks.refresh(token, path, timeout);
-    if (renewed !== null) return lockAnswer(renewed, 200, site, []);
+    const held = site.locks.named(token, path);
+    if (held === null) continue;
+    if (held.user !== user) return othersLock();
+    return lockAnswer(site.locks.refresh(held, timeout), 200, site, []);
   }
   return conditionFailed(412, "lock-token-matches-request-uri");
 }

@@ -1,5 +1,6 @@
 import type { HttpResponse } from "../../http/exchange.ts";
 import { done, noParent, notAllowed } from "../answers.ts";
+import { clutterRefusal } from "../clutter.ts";
 import { checkLocks, checkWriteConditions } from "../guard.ts";
 import { findNode, findParent } from "../paths.ts";
 import { refusal } from "../refusal.ts";
@@ -16,6 +17,7 @@ export async function makeCollection(request: DavRequest, site: Site): Promise<H
   if (parent === null) return noParent();
   if (parent.makeDir === undefined) return refusal(403, "no directory can be made here");
   const blocked =
+    clutterRefusal(name) ??
     checkWriteConditions(request, null) ??
     checkLocks(request, site, { path, deep: false, membership: true });
   if (blocked !== null) return blocked;

@@ -5,7 +5,7 @@ import { davCondition, notFound } from "../answers.ts";
 import type { PropertyChange } from "../dead-properties.ts";
 import { checkWriteConditions } from "../guard.ts";
 import { Multistatus, type PartStatus, type PropStat } from "../multistatus.ts";
-import { findRequested, hrefOf } from "../paths.ts";
+import { findParent, findRequested, hrefOf } from "../paths.ts";
 import { isProtected } from "../properties.ts";
 import type { DavRequest, Site } from "../site.ts";
 import { elementsOf, isDav, nameKey, type XmlElement, type XmlName } from "../xml/element.ts";
@@ -17,13 +17,15 @@ import { readXmlBody } from "../xml-body.ts";
  * runs; what we keep ourselves cannot be changed.
  */
 export async function proppatch(request: DavRequest, site: Site): Promise<HttpResponse> {
+  const body = await readXmlBody(request, site.clock);
+  const { path, scope } = request;
+  site.departures.watch(path, await findParent(site, path, scope));
   const node = await findRequested(request, site);
   if (node === null) return notFound();
-  const changes = parseProppatch(await readXmlBody(request, site.clock));
+  const changes = parseProppatch(body);
   const refused = checkWriteConditions(request, node);
   if (refused !== null) return refused;
   using answer = new Multistatus(site.answers);
-  const { path } = request;
   answer.addProps(hrefOf(site.basePath, path, node.kind), carryOut(changes, path, site));
   return answer.response();
 }

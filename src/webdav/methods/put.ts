@@ -2,6 +2,7 @@ import { limits } from "../../base/limits.ts";
 import type { HttpResponse } from "../../http/exchange.ts";
 import type { FileNode } from "../../tree/node.ts";
 import { done, noParent, notAllowed } from "../answers.ts";
+import { clutterRefusal } from "../clutter.ts";
 import { etagOf } from "../conditional.ts";
 import { checkWriteConditions } from "../guard.ts";
 import { findNode, findParent } from "../paths.ts";
@@ -10,9 +11,6 @@ import { refusal } from "../refusal.ts";
 import type { DavRequest, Site } from "../site.ts";
 import { storeBody, wholeBody } from "../write-file.ts";
 import { grows, writeRange } from "../write-range.ts";
-
-/** What macOS would leave beside every file; never kept, wherever it is put. */
-const clutter = /^(?:\._.*|\.DS_Store)$/;
 
 /**
  * PUT: the body becomes a file; on a volume it is written from its start, or exactly where
@@ -27,7 +25,6 @@ export async function put(request: DavRequest, site: Site): Promise<HttpResponse
   if (name === undefined || slash || node?.kind === "dir") {
     return notAllowed(node, await findParent(site, path, scope));
   }
-  if (clutter.test(name)) return refusal(403, `'${name}' is not kept here`);
   const refused = checkWriteConditions(request, node);
   if (refused !== null) return refused;
   return node === null ? await make(request, site, name) : await replace(request, site, node);
@@ -35,6 +32,8 @@ export async function put(request: DavRequest, site: Site): Promise<HttpResponse
 
 async function make(request: DavRequest, site: Site, name: string): Promise<HttpResponse> {
   const { path, scope, headers } = request;
+  const unkept = clutterRefusal(name);
+  if (unkept !== null) return unkept;
   const parent = await findParent(site, path, scope);
   if (parent === null) return noParent();
   if (parent.makeFile === undefined) return refusal(403, "no file can be made here");

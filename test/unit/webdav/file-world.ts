@@ -14,7 +14,7 @@ export class FileWorld {
   constructor(sizeBytes: number) {
     this.volume = new PacedVolume(sizeBytes);
     this.dav = new DavWorld({ children: { paced: new MemoryDir({ v: this.volume }) } });
-    this.http = new HttpWorld((request) => route(request, this.dav.site));
+    this.http = new HttpWorld((request) => route(request, null, this.dav.site));
   }
 
   connect(): MemorySocket {

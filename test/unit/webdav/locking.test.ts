@@ -215,6 +215,63 @@ describe("UNLOCK", () => {
   });
 });
 
+describe("what clients keep about a node", () => {
+  // [S-59] [S-61]
+  test("is gone when the node goes by itself, and is not the next one's of that name", async () => {
+    const world = new DavWorld();
+    await lock(world, "/volume/big@1");
+    const token = await lock(world, "/volume/big");
+    const fields = { if: `(<${token}>)` };
+    await world.must("PROPPATCH", "/volume/big", { fields, body: note });
+    const volumes = world.tree.root.children.get("volume");
+    const child = { name: "big", id: world.volume.id };
+    world.tree.emit({ id: volumes?.id ?? 0, what: "children", child });
+    expect([...world.site.properties.of(["volume", "big"])]).toEqual([]);
+    expect((await world.ask("PUT", "/volume/big", { body: "new" })).status).toBe(204);
+    expect((await world.ask("LOCK", "/volume/big@1", { body: lockBody("shared") })).status).toBe(
+      423,
+    );
+  });
+
+  test("is kept while other things come and go", async () => {
+    const world = new DavWorld();
+    await lock(world, "/scratch/a");
+    await lock(world, "/volume/big");
+    const volumes = world.tree.root.children.get("volume");
+    world.tree.emit({ id: volumes?.id ?? 0, what: "children", child: { name: "a", id: 99 } });
+    world.tree.emit({ id: 99, what: "children", child: { name: "big", id: world.volume.id } });
+    for (const path of ["/scratch/a", "/volume/big"]) {
+      expect((await world.ask("PUT", path, { body: "x" })).status).toBe(423);
+    }
+  });
+});
+
+describe("a lock of one user", () => {
+  // [S-57]
+  test("is nobody else's, though its token can be read", async () => {
+    const world = new DavWorld();
+    const body = lockBody("exclusive");
+    for (const path of ["/volume/big", "/scratch/free"]) {
+      const { token } = await world.must("LOCK", path, { body, user: "anna" });
+      const fields = { if: `<${path}> (<${token}>)`, "lock-token": `<${token}>` };
+      for (const [method, status] of [
+        ["PUT", 423],
+        ["PROPPATCH", 423],
+        ["LOCK", 403],
+        ["UNLOCK", 403],
+      ] as const) {
+        const asking = {
+          fields,
+          body: method === "PUT" ? "x" : method === "PROPPATCH" ? note : "",
+        };
+        expect((await world.ask(method, path, { ...asking, user: "otto" })).status).toBe(status);
+        const own = await world.ask(method, path, { ...asking, user: "anna" });
+        expect([method, own.status < 300]).toEqual([method, true]);
+      }
+    }
+  });
+});
+
 describe("an If header field", () => {
   // [S-57]
   for (const [field, status] of [

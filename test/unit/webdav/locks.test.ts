@@ -11,7 +11,7 @@ class Fixture {
   readonly table = new LockTable({ clock: this.clock, random: seededRandom(7) });
 
   create(path: string, wish: Partial<LockWish> = {}): Lock | readonly Lock[] {
-    const plain = { kind: "file", exclusive: true, deep: false, owner: null } as const;
+    const plain = { kind: "file", exclusive: true, deep: false, owner: null, user: null } as const;
     return this.table.create({ path: names(path), ...plain, timeoutSeconds: 60, ...wish });
   }
 
@@ -29,7 +29,9 @@ class Fixture {
   ): string[] {
     const { deep = false, membership = false } = reach;
     const what = { path: names(path), deep, membership };
-    return this.table.inTheWay(what, new Set([token])).map((lock) => lock.path.join("/"));
+    return this.table
+      .inTheWay(what, { user: null, tokens: new Set([token]) })
+      .map((lock) => lock.path.join("/"));
   }
 }
 
@@ -72,7 +74,7 @@ describe("a new lock", () => {
     const { table, clock } = new Fixture();
     const tokens = new Set<string>();
     for (let count = 0; count < 200; count += 1) {
-      const wish = { kind: "file", exclusive: true, deep: false, owner: null } as const;
+      const wish = { kind: "file", exclusive: true, deep: false, owner: null, user: null } as const;
       const made = table.create({ path: [`f${count}`], ...wish, timeoutSeconds: 60 });
       if (!("token" in made)) throw new Error("locked");
       expect(made.token).toMatch(
@@ -109,26 +111,25 @@ describe("a lock", () => {
     const fixture = new Fixture();
     const lock = fixture.must("a", deep);
     fixture.clock.advance(59_000);
-    expect(fixture.table.covers(["a", "b"], lock.token)).toBe(true);
-    expect(fixture.table.refresh(lock.token, ["a", "b"], 100)?.timeoutSeconds).toBe(100);
+    expect(fixture.table.named(lock.token, ["a", "b"])).toBe(lock);
+    expect(fixture.table.refresh(lock, 100).timeoutSeconds).toBe(100);
     fixture.clock.advance(99_999);
     expect(fixture.blocked("a")).toEqual(["a"]);
     fixture.clock.advance(1);
     expect(fixture.blocked("a")).toEqual([]);
     expect(fixture.blocked("", { deep: true })).toEqual([]);
-    expect(fixture.table.refresh(lock.token, ["a"], null)).toBeNull();
-    expect(fixture.table.remove(lock.token, ["a"])).toBe(false);
+    expect(fixture.table.named(lock.token, ["a"])).toBeNull();
     fixture.must("a");
   });
 
   test("is named by its token at a path that it holds for, and nowhere else", () => {
     const one = new Fixture();
     const lock = one.must("a", deep);
-    expect(one.table.remove(lock.token, ["b"])).toBe(false);
-    expect(one.table.remove("urn:uuid:other", ["a"])).toBe(false);
-    expect(one.table.refresh(lock.token, ["b"], null)).toBeNull();
-    expect(one.table.remove(lock.token, ["a", "b", "c"])).toBe(true);
-    expect(one.table.remove(lock.token, ["a"])).toBe(false);
+    expect(one.table.named(lock.token, ["b"])).toBeNull();
+    expect(one.table.named("urn:uuid:other", ["a"])).toBeNull();
+    expect(one.table.named(lock.token, ["a", "b", "c"])).toBe(lock);
+    one.table.remove(lock);
+    expect(one.table.named(lock.token, ["a"])).toBeNull();
   });
 
   test("ends with what it is on, and not with what only begins with the same letters", () => {

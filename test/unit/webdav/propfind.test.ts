@@ -191,7 +191,11 @@ describe("PROPFIND", () => {
     }
     const held: HttpResponse[] = [];
     for (;;) {
-      const response = await route(requestOf("PROPFIND", { depth: "1" }, { target }), world.site);
+      const response = await route(
+        requestOf("PROPFIND", { depth: "1" }, { target }),
+        null,
+        world.site,
+      );
       if (response.status !== 207) {
         expect(response.status).toBe(503);
         break;

@@ -3,6 +3,7 @@ import { SheepfsError } from "../../../src/base/errors.ts";
 import { limits } from "../../../src/base/limits.ts";
 import { statuses } from "../http/world.ts";
 import { answerOf, FileWorld } from "./file-world.ts";
+import { lockBody } from "./world.ts";
 
 const MiB = 1 << 20;
 const sabre = "Content-Type: application/x-sabredav-partialupdate";
@@ -239,6 +240,15 @@ describe("PUT on other things", () => {
       expect(answerOf(world.ask("PUT", [announce("x")], "x", name)).status).toBe(403);
       expect(answerOf(world.ask("GET", [], "", name)).status).toBe(404);
     }
+    expect(answerOf(world.ask("PUT", [announce("x")], "x", "/scratch/a")).status).toBe(201);
+    for (const method of ["COPY", "MOVE"]) {
+      const to = ["Destination: /scratch/._a"];
+      expect(answerOf(world.ask(method, to, "", "/scratch/a")).status).toBe(403);
+    }
+    expect(answerOf(world.ask("MKCOL", [], "", "/scratch/._a")).status).toBe(403);
+    const body = lockBody("exclusive");
+    expect(answerOf(world.ask("LOCK", [announce(body)], body, "/scratch/._a")).status).toBe(403);
+    expect(answerOf(world.ask("GET", [], "", "/scratch/._a")).status).toBe(404);
   });
 
   test("a file of the scratch collection becomes what was sent, and no more", () => {

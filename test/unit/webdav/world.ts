@@ -6,6 +6,7 @@ import { EventHub, NodeIds } from "../../../src/tree/events.ts";
 import type { Node, OpenFile } from "../../../src/tree/node.ts";
 import { scratchDir } from "../../../src/tree/scratch.ts";
 import { DeadProperties } from "../../../src/webdav/dead-properties.ts";
+import { Departures } from "../../../src/webdav/departures.ts";
 import { LockTable } from "../../../src/webdav/locks.ts";
 import { AnswerMemory } from "../../../src/webdav/multistatus.ts";
 import { route } from "../../../src/webdav/router.ts";
@@ -28,6 +29,8 @@ export interface Asking {
   readonly body?: string | Uint8Array;
   /** Does not say how long the body is. */
   readonly chunked?: boolean;
+  /** Who has logged in. */
+  readonly user?: string;
 }
 
 /** What came back, with what tests look at. */
@@ -68,6 +71,7 @@ export class DavWorld {
   /** Lines that vdi/mount was given. */
   readonly commands: string[] = [];
   readonly volume = new WritableVolume(4096);
+  readonly tree: MemoryTree;
   readonly site: Site;
 
   constructor({ readOnly = false, basePath = "", children = {} }: WorldOptions = {}) {
@@ -81,10 +85,14 @@ export class DavWorld {
       scratch: scratchDir({ ids: new NodeIds(), clock, events: new EventHub() }),
       ...children,
     });
+    const locks = new LockTable({ clock, random });
+    const properties = new DeadProperties();
+    const departures = new Departures({ locks, properties });
+    this.tree = new MemoryTree(root);
+    this.tree.events.on((event) => departures.told(event));
     this.site = {
-      ...{ tree: new MemoryTree(root), clock, log: silentLogger, readOnly, basePath },
-      locks: new LockTable({ clock, random }),
-      properties: new DeadProperties(),
+      ...{ tree: this.tree, clock, log: silentLogger, readOnly, basePath },
+      ...{ locks, properties, departures },
       answers: new AnswerMemory(),
       reads: new FileReads({ clock, random }),
       writes: new FileWrites(clock),
@@ -93,14 +101,14 @@ export class DavWorld {
   }
 
   async ask(method: string, target: string, asking: Asking = {}): Promise<Answer> {
-    const { fields = {}, body = "", chunked = false } = asking;
+    const { fields = {}, body = "", chunked = false, user = null } = asking;
     const bytes = typeof body === "string" ? new TextEncoder().encode(body) : body;
     const request = requestOf(
       method,
       { host: "here:80", ...fields },
       { target, body: bodyOf(bytes, chunked) },
     );
-    const response = await route(request, this.site);
+    const response = await route(request, user, this.site);
     return new Answer(response, await allText(response));
   }
 
