@@ -1,4 +1,5 @@
 import { openCore } from "./app/core.ts";
+import { newHolder } from "./app/self.ts";
 import { operationScope, serveFrontends } from "./app/serving.ts";
 import { endingSignals, hasTerminal, nextSignal, quietSignals } from "./app/signals.ts";
 import type { Address } from "./base/address.ts";
@@ -35,7 +36,8 @@ export async function serveMount(
   const signal = nextSignal(hasTerminal() ? endingSignals : quietSignals);
   const { mountpoint, options } = wish;
   const { readOnly } = options;
-  const core = await openCore({ ...wish, readOnly, scratch: false, log }, operationScope());
+  const self = newHolder();
+  const core = await openCore({ ...wish, readOnly, scratch: false, self, log }, operationScope());
   const { reactor } = core;
   const frontend = new FuseFrontend({ mountpoint, options, reactor, clock: realClock, log });
   const over = Promise.race([frontend.ended, signal]);

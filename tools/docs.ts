@@ -5,6 +5,7 @@ import ts from "typescript";
 import { errorTable, exitUsage } from "../src/base/errors.ts";
 import { limits } from "../src/base/limits.ts";
 import type { Struct } from "../src/base/struct.ts";
+import type { Command, CommandGroup } from "../src/cli/command.ts";
 import { errno, errnoOf, ioErrnoOf } from "../src/fuse/errno.ts";
 import { mountOptionWords } from "../src/fuse/mount-options.ts";
 import { statusOf } from "../src/webdav/status.ts";
@@ -125,15 +126,15 @@ async function helpBlock(): Promise<string> {
     import("../src/cli/registry.ts"),
   ]);
   const texts = [await help.overview()];
-  for (const load of Object.values(commandLoaders)) {
-    const found = await load();
-    if ("commands" in found) {
-      texts.push(await help.groupHelp(found));
-      for (const one of Object.values(found.commands)) texts.push(await help.commandHelp(one));
-    } else {
+  const add = async (found: Command | CommandGroup): Promise<void> => {
+    if (!("commands" in found)) {
       texts.push(await help.commandHelp(found));
+      return;
     }
-  }
+    texts.push(await help.groupHelp(found));
+    for (const one of Object.values(found.commands)) await add(one);
+  };
+  for (const load of Object.values(commandLoaders)) await add(await load());
   texts.push(await help.commandHelp(await loadLegacyCommand()));
   return texts
     .map((text) => `\`\`\`\n${Bun.stripANSI(text).trimEnd()}\n\`\`\``.replace(/ +$/gm, ""))

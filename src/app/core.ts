@@ -1,5 +1,6 @@
 import { asSheepfsError } from "../base/errors.ts";
 import type { Scope } from "../base/scope.ts";
+import type { Holder } from "../cluster/attach-record.ts";
 import { clusterInfo } from "../cluster/info.ts";
 import { resolveVdi } from "../cluster/resolve.ts";
 import { realClock } from "../sys/clock.ts";
@@ -10,12 +11,15 @@ import type { Tree } from "../tree/node.ts";
 import { AttachedVolumes } from "../volume/attach.ts";
 import { SliceCache } from "../volume/slice-cache.ts";
 import { type ConnectOptions, connect } from "./connect.ts";
-import { clusterFacts, vdiLocks } from "./facts.ts";
+import { clusterFacts, vdiHolds } from "./facts.ts";
+import { isGone } from "./self.ts";
 
 export interface CoreOptions extends ConnectOptions {
   readonly readOnly: boolean;
   readonly pageCache: boolean;
   readonly scratch: boolean;
+  /** Who attaches, as others see it; a successor is given that of its predecessor. */
+  readonly self: Holder;
   /** Names of VDIs to attach at once, as `vdi/mount` takes them. */
   readonly attach: readonly string[];
 }
@@ -42,7 +46,7 @@ export async function openCore(options: CoreOptions, scope: Scope): Promise<Core
       log,
       cache: new SliceCache(),
     },
-    locks: vdiLocks(client),
+    holds: vdiHolds({ caller: client, clock: realClock, log, self: options.self, isGone }),
     readOnly,
   });
   // With a volume attached, another cluster's objects would be written in its name.

@@ -1,10 +1,10 @@
 import type { SheepCaller } from "../client/caller.ts";
+import { type HoldPorts, holdVdi } from "../cluster/holds.ts";
 import { clusterInfo } from "../cluster/info.ts";
-import { lockVdi, releaseVdi } from "../cluster/locks.ts";
 import { clusterSpace, listNodes, nodeSpaces } from "../cluster/nodes.ts";
 import { listVdis } from "../cluster/vdis.ts";
 import type { ClusterFacts } from "../tree/entries/root.ts";
-import type { VdiLocks } from "../volume/attach.ts";
+import type { VdiHolds } from "../volume/attach.ts";
 
 /** What the tree shows, asked of the cluster behind `caller`. */
 export function clusterFacts(caller: SheepCaller): ClusterFacts {
@@ -17,9 +17,6 @@ export function clusterFacts(caller: SheepCaller): ClusterFacts {
   };
 }
 
-export function vdiLocks(caller: SheepCaller): VdiLocks {
-  return {
-    lock: (name, scope) => lockVdi(caller, name, scope),
-    release: (vid, scope) => releaseVdi(caller, vid, scope),
-  };
+export function vdiHolds(ports: HoldPorts): VdiHolds {
+  return { hold: (name, scope) => holdVdi(ports, name, scope) };
 }

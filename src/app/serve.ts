@@ -9,6 +9,7 @@ import { WebdavFrontend } from "../webdav/frontend.ts";
 import { openCore } from "./core.ts";
 import { Doorkeeper } from "./doorkeeper.ts";
 import { Listening } from "./listening.ts";
+import { newHolder } from "./self.ts";
 import { operationScope, serveFrontends } from "./serving.ts";
 import { nextSignal, quietSignals } from "./signals.ts";
 
@@ -85,7 +86,10 @@ export async function serve(
   await using door = await Doorkeeper.open({ ...wish, loopback: listening.loopback }, log);
   const { readOnly, basePath, gateways, attach, scratch } = wish;
   const core = await openCore(
-    { gateways, attach, readOnly, objectCache: false, pageCache: false, scratch, log },
+    {
+      ...{ gateways, attach, readOnly, scratch, log, self: newHolder() },
+      ...{ objectCache: false, pageCache: false },
+    },
     operationScope(),
   );
   const webdav = new WebdavFrontend({

@@ -1,16 +1,19 @@
-import type { Address } from "../base/address.ts";
+import { type Address, formatAddress } from "../base/address.ts";
 import { limits } from "../base/limits.ts";
 import { silentLogger } from "../base/log.ts";
 import { deadlineScope, type Scope } from "../base/scope.ts";
 import type { SheepCaller } from "../client/caller.ts";
 import { createVdi } from "../cluster/create-vdi.ts";
 import { deleteVdi } from "../cluster/delete-vdi.ts";
+import type { HoldPorts } from "../cluster/holds.ts";
+import { breakLock, type VdiLockState, vdiLockState } from "../cluster/lock-break.ts";
 import { listVdis, type VdiFacts } from "../cluster/vdis.ts";
 import { realClock } from "../sys/clock.ts";
 import { renderVdiList } from "../tree/entries/render-vdi-list.ts";
 import { escapeName, unescapeName } from "../tree/names.ts";
 import type { InodeHeader } from "../wire/inode.ts";
 import { connect } from "./connect.ts";
+import { isGone, newHolder } from "./self.ts";
 
 /** One VDI or snapshot as `--json` prints it: sizes in bytes, names escaped as in the tree. */
 export interface VdiJson {
@@ -63,9 +66,65 @@ export async function deleteOneVdi(
   name: string,
 ): Promise<{ readonly deleted: string }> {
   await withCluster(gateways, (caller, scope) =>
-    deleteVdi(caller, { name: unescapeName(name), snapshot: null }, scope),
+    deleteVdi({ caller, isGone }, { name: unescapeName(name), snapshot: null }, scope),
   );
   return { deleted: name };
+}
+
+/** Who keeps others from writing a VDI, as `--json` prints it. */
+export interface LockJson {
+  readonly name: string;
+  readonly vid: string;
+  readonly attachedBy: {
+    /** Null when the record cannot be understood. */
+    readonly host: string | null;
+    readonly pid: number | null;
+    readonly since: string | null;
+    /** Known to have ended: the next attach on its host takes the VDI over. */
+    readonly gone: boolean;
+    /** Who is just taking the VDI away from it. */
+    readonly brokenBy: string | null;
+  } | null;
+  /** Null where the cluster has no locks. */
+  readonly lock: { readonly held: boolean; readonly gateways: readonly string[] } | null;
+}
+
+export async function showVdiLock(gateways: readonly Address[], name: string): Promise<LockJson> {
+  return await withLocks(gateways, name, vdiLockState);
+}
+
+/** @returns what there was */
+export async function breakVdiLock(gateways: readonly Address[], name: string): Promise<LockJson> {
+  return await withLocks(gateways, name, breakLock);
+}
+
+async function withLocks(
+  gateways: readonly Address[],
+  name: string,
+  act: (ports: HoldPorts, name: Uint8Array, scope: Scope) => Promise<VdiLockState>,
+): Promise<LockJson> {
+  return await withCluster(gateways, async (caller, scope) => {
+    const ports = { caller, clock: realClock, log: silentLogger, self: newHolder(), isGone };
+    return lockJson(name, await act(ports, unescapeName(name), scope));
+  });
+}
+
+function lockJson(name: string, { vid, found, isGone: gone, owner }: VdiLockState): LockJson {
+  const record = found?.record ?? null;
+  const attachedBy = {
+    host: record?.holder.host ?? null,
+    pid: record?.holder.pid ?? null,
+    since: record === null ? null : new Date(record.sinceMs).toISOString(),
+    gone,
+    brokenBy: record?.brokenBy ?? null,
+  };
+  const held = { held: owner !== null, gateways: owner?.gateways.map(formatAddress) ?? [] };
+  return {
+    name,
+    vid: vid.toString(16).padStart(6, "0"),
+    attachedBy: found === null ? null : attachedBy,
+    lock: owner === undefined ? null : held,
+  };
 }
 
 async function withCluster<T>(

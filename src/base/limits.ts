@@ -142,6 +142,16 @@ export const limits = {
   watchUnusedMs: 5_000,
   /** VDIs that are looked at at once. */
   watchLooksMax: 16,
+  /** Longest value of an attribute that is read; an attach record takes 500 bytes. */
+  attributeBytesMax: 4 * KiB,
+  /** Between two looks whether the attach record of a VDI is still ours. */
+  holdCheckMs: 2_000,
+  /** The same for its lock in the cluster, of which all VDIs' states are read. */
+  lockCheckMs: 15_000,
+  /** How long a holder whose lock is broken has to stop writing before the VDI is free. */
+  lockBreakMs: 15_000,
+  /** Pause between two looks whether it has. */
+  lockBreakPollMs: 250,
   /** For how long a stat believes the last look at a VDI. */
   volumeAttrMs: 400,
   /** Loaded parts of all volumes' indexes; older ones are dropped and read again when needed. */
@@ -346,6 +356,10 @@ assert(limits.quietMs < limits.silentMs, "a gateway is asked before it counts as
 assert(limits.silentMs < limits.silentConnectionMs, "a gateway is left before it is given up");
 assert(limits.operationTimeoutMs >= limits.requestTimeoutMs, "an operation outlives one request");
 assert(limits.unmountFlushMs > limits.operationTimeoutMs, "an unmount hears why a flush failed");
+assert(
+  limits.lockBreakMs >= 2 * (limits.watchUnusedMs + limits.holdCheckMs),
+  "who lives and reaches the cluster has seen that its lock is broken before it is another's",
+);
 assert(
   limits.attrCacheMs + limits.volumeAttrMs <= 1_000,
   "a stat shows a size that was changed elsewhere within a second",

@@ -15,11 +15,11 @@ export interface Command {
   run(values: Values): Promise<void>;
 }
 
-/** A command of several, such as `vdi`. */
+/** A command of several, such as `vdi`, and of groups of them. */
 export interface CommandGroup {
   readonly meta: { readonly name: string; readonly description: string };
   readonly examples: string;
-  readonly commands: Readonly<Record<string, Command>>;
+  readonly commands: Readonly<Record<string, Command | CommandGroup>>;
 }
 
 /** No argument can contain it, so it separates the values of a repeated flag. */

@@ -42,6 +42,10 @@ export async function resolveLine(
   const loader = Object.hasOwn(commandLoaders, first) ? commandLoaders[first] : undefined;
   if (loader === undefined) return resolveLegacy(argv, isDirectory);
   const found = await loader();
+  return resolveFound(found, rest);
+}
+
+function resolveFound(found: Command | CommandGroup, rest: readonly string[]): Request {
   return "commands" in found ? resolveGroup(found, rest) : checked(found, rest);
 }
 
@@ -65,7 +69,7 @@ function resolveGroup(group: CommandGroup, argv: readonly string[]): Request {
   }
   if (first === "--help" || first === "-h") return alone(first, rest, { do: "group-help", group });
   const command = Object.hasOwn(group.commands, first) ? group.commands[first] : undefined;
-  if (command !== undefined) return checked(command, rest);
+  if (command !== undefined) return resolveFound(command, rest);
   if (first.startsWith("-")) throw wrongOrder(first, argv, group.meta.name, names);
   const meant = nearest(first, names);
   const hint = meant === null ? `it is one of ${names.join(", ")};` : `did you mean '${meant}'?`;

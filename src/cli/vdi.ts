@@ -1,8 +1,10 @@
 import type { ArgDef } from "citty";
 import { SheepfsError } from "../base/errors.ts";
 import type { Command, CommandGroup, Values } from "./command.ts";
+import { lockText } from "./lock-text.ts";
 import { printJson, printOutput } from "./output.ts";
 import { parseCount, parseGateways, parseObjectSize, parseSize } from "./parse.ts";
+import { UsageError } from "./usage-error.ts";
 
 const sheep: ArgDef = {
   type: "string",
@@ -92,22 +94,82 @@ const remove: Command = {
   run: async (values) => {
     const name = values.required("name");
     const gateways = gatewaysOf(values);
-    if (!values.flag("yes") && process.stdin.isTTY && !agreed(name)) {
-      throw new SheepfsError("cancelled", `VDI '${name}' was left as it is`);
-    }
+    confirm(values, `Delete VDI '${name}' and everything on it?`, name);
     const deleted = await (await verbs()).deleteOneVdi(gateways, name);
     if (values.flag("json")) await printJson(deleted);
   },
 };
 
-function agreed(name: string): boolean {
-  const answer = prompt(`Delete VDI '${name}' and everything on it? [y/N]`);
-  return answer !== null && /^y(es)?$/i.test(answer.trim());
+/** Asks on a terminal; a script is not asked. @throws cancelled */
+function confirm(values: Values, question: string, name: string): void {
+  if (values.flag("yes") || !process.stdin.isTTY) return;
+  const answer = prompt(`${question} [y/N]`);
+  if (answer !== null && /^y(es)?$/i.test(answer.trim())) return;
+  throw new SheepfsError("cancelled", `VDI '${name}' was left as it is`);
 }
 
+const showLock: Command = {
+  meta: { name: "sheepfs vdi lock show", description: "Print who keeps others from writing a VDI" },
+  args: {
+    name: { type: "positional", description: "of a working VDI", required: true },
+    sheep,
+    json,
+  },
+  repeatable: ["sheep"],
+  examples: `  sheepfs vdi lock show test
+      which mount or server has attached it, and through which sheep it is locked`,
+  run: async (values) => {
+    const gateways = gatewaysOf(values);
+    const state = await (await verbs()).showVdiLock(gateways, values.required("name"));
+    if (values.flag("json")) await printJson(state);
+    else await printOutput(lockText(state));
+  },
+};
+
+const breakVdiLock: Command = {
+  meta: {
+    name: "sheepfs vdi lock break",
+    description: "Take a VDI away from whoever has attached or locked it",
+  },
+  args: {
+    name: { type: "positional", description: "of a working VDI", required: true },
+    yes: { type: "boolean", alias: "y", description: "do not ask; needed in a script" },
+    sheep,
+    json,
+  },
+  repeatable: ["sheep"],
+  examples: `  sheepfs vdi lock break test
+      for a holder that is gone for good. A sheepfs that runs and reaches the cluster stops
+      writing first (its users see ESTALE), which takes up to 15 s. Any other client, such as
+      a running virtual machine, goes on writing beside you and destroys the data: see that it
+      is off`,
+  run: async (values) => {
+    const name = values.required("name");
+    const gateways = gatewaysOf(values);
+    if (!values.flag("yes") && !process.stdin.isTTY) {
+      throw new UsageError(
+        "breaking a lock can destroy data and needs '--yes' where nobody is asked",
+      );
+    }
+    const { showVdiLock, breakVdiLock } = await verbs();
+    const before = await showVdiLock(gateways, name);
+    const warning = "If it still writes, the data is destroyed. Take the VDI away?";
+    confirm(values, `${lockText(before)}${warning}`, name);
+    const state = await breakVdiLock(gateways, name);
+    if (values.flag("json")) await printJson(state);
+  },
+};
+
+const lock: CommandGroup = {
+  meta: { name: "sheepfs vdi lock", description: "Show and break locks of VDIs" },
+  commands: { show: showLock, break: breakVdiLock },
+  examples: `  sheepfs vdi lock show test
+      who has attached the VDI 'test' for writing`,
+};
+
 export const vdiCommands: CommandGroup = {
-  meta: { name: "sheepfs vdi", description: "List, create and delete VDIs" },
-  commands: { list, create, delete: remove },
+  meta: { name: "sheepfs vdi", description: "List, create and delete VDIs, and their locks" },
+  commands: { list, create, delete: remove, lock },
   examples: `  sheepfs vdi create test --size 10G && sheepfs vdi list
       creates a VDI and shows it among the others`,
 };

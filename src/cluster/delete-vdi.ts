@@ -6,26 +6,43 @@ import { BtreeHeader, btreeMagic } from "../wire/btree.ts";
 import { objectRequest, vdiRequest } from "../wire/header.ts";
 import { type InodeHeader, slotBytes, slotOffset, slotsAt } from "../wire/inode.ts";
 import { results } from "../wire/result.ts";
+import { attachedElsewhere, type FoundRecord, findRecord } from "./attach-record.ts";
+import { removeAttribute } from "./attributes.ts";
 import { isHypervolume, slotsOf } from "./blocks.ts";
+import type { HoldPorts } from "./holds.ts";
 import { clusterHasLocks } from "./info.ts";
 import { headerIfThere, hexVid, readInodePart } from "./inode.ts";
-import { busy, lockOwner } from "./locks.ts";
+import { busy, gatewaysText, lockOwner } from "./locks.ts";
 import { type VdiNameLike, vdiText } from "./name.ts";
 import { findVdi, nameFields, resolveVdi } from "./resolve.ts";
 
 /**
  * Deletes a VDI, or with a tag or id that snapshot; the others of its name stay. What it shares
  * with others stays for them.
- * @throws not_found | busy when it is locked, or written to meanwhile | …
+ * @throws not_found | busy when it is attached or locked, or written to meanwhile | …
  * Source: protocol §7.5, captures delete, delete-without-reclaim, delete-snapshot
  */
 export async function deleteVdi(
-  caller: SheepCaller,
+  { caller, isGone }: Pick<HoldPorts, "caller" | "isGone">,
   name: VdiNameLike,
   scope: Scope,
 ): Promise<void> {
   const header = await resolveVdi(caller, name, scope);
-  await refuseLocked(caller, header, scope);
+  const left = name.snapshot === null ? await findRecord(caller, name.name, scope) : null;
+  if (left !== null && (left.record === null || !isGone(left.record.holder))) {
+    throw attachedElsewhere(name.name, left);
+  }
+  await refuseLocked(caller, header, left, scope);
+  await deleteWhole(caller, name, header, scope);
+  if (left !== null) await removeAttribute(caller, left.place, scope);
+}
+
+async function deleteWhole(
+  caller: SheepCaller,
+  name: VdiNameLike,
+  header: InodeHeader,
+  scope: Scope,
+): Promise<void> {
   for (let look = 1; look <= limits.vdiLooksMax; look += 1) {
     // The sheep answers with success and deletes nothing as long as a slot is set.
     if (isHypervolume(header)) await beginTree(caller, header, scope);
@@ -47,12 +64,14 @@ export async function deleteVdi(
 async function refuseLocked(
   caller: SheepCaller,
   { name, vid }: InodeHeader,
+  left: FoundRecord | null,
   scope: Scope,
 ): Promise<void> {
   if (!(await clusterHasLocks(caller, scope))) return;
-  if ((await lockOwner(caller, vid, scope)) !== null) {
-    throw await busy(caller, { name, vid, scope });
-  }
+  const owner = await lockOwner(caller, vid, scope);
+  const lock = left?.record?.lock ?? null;
+  const isLeft = lock?.vid === vid && owner !== null && gatewaysText(owner) === lock.gateway;
+  if (owner !== null && !isLeft) throw await busy(caller, { name, vid, scope });
 }
 
 /** Drops every reference that the VDI has to objects. */

@@ -7,7 +7,6 @@ import { clusterRequest, VdiReplyHeader, vdiRequest } from "../wire/header.ts";
 import { formatIp } from "../wire/node.ts";
 import { results } from "../wire/result.ts";
 import { lockState, lockType, VdiStateRecord } from "../wire/vdi.ts";
-import { clusterHasLocks } from "./info.ts";
 import { hexVid } from "./inode.ts";
 import { nameText } from "./name.ts";
 import { nameFields, resolveVdi } from "./resolve.ts";
@@ -22,18 +21,24 @@ const nodeIdBytes = 40;
 const portAt = 16;
 const participantsMax = 31;
 
+/** What came of asking for a lock. */
+export interface LockAnswer {
+  readonly vid: number;
+  /** It is ours; it was locked before; or it is locked, and the answer that says by whom was lost. */
+  readonly taken: "now" | "before" | "unknown";
+}
+
 /**
- * Takes the lock of the working VDI of that name. It outlives us until it is released.
- * @returns the vid that is locked now; null in a cluster without locks
- * @throws busy naming the holder | not_found | …
+ * Takes the lock of the working VDI of that name, in a cluster that has locks. It outlives us until
+ * it is released.
+ * @throws not_found | …
  * Source: protocol §9, captures lock-release, lock-conflict
  */
 export async function lockVdi(
   caller: SheepCaller,
   name: Uint8Array,
   scope: Scope,
-): Promise<number | null> {
-  if (!(await clusterHasLocks(caller, scope))) return null;
+): Promise<LockAnswer> {
   for (let look = 1; ; look += 1) {
     const { vid } = await resolveVdi(caller, { name, snapshot: null }, scope);
     try {
@@ -43,8 +48,7 @@ export async function lockVdi(
       const unknown = error.inDoubt && look < limits.vdiLooksMax;
       // An answer was lost: only a lock that nobody holds tells what happened.
       if (!unknown) throw error;
-      const owner = await lockOwner(caller, vid, scope);
-      if (owner !== null) throw await busy(caller, { name, vid, scope });
+      if ((await lockOwner(caller, vid, scope)) !== null) return { vid, taken: "unknown" };
     }
   }
 }
@@ -88,23 +92,26 @@ export async function busy(
   { name, vid, scope }: { name: Uint8Array; vid: number; scope: Scope },
 ): Promise<SheepfsError> {
   const owner = await lockOwner(caller, vid, scope);
-  const holders = owner?.gateways.map(formatAddress).join(", ") ?? "a client that just left";
+  const holders = owner === null ? "a sheep that just released it" : gatewaysText(owner);
   const title = `VDI '${nameText(name)}' (vid ${hexVid(vid)})`;
   return new SheepfsError(
     "busy",
-    `${title} is locked by a client of ${holders}; end its use there, or, if that client is gone, ` +
-      `release it with: dog vdi lock unlock '${nameText(name)}'`,
+    `${title} is locked by a client of ${holders}; end its use there, or, if that client is gone for ` +
+      `good: sheepfs vdi lock break '${nameText(name)}'`,
   );
 }
 
-async function lock(caller: SheepCaller, name: Uint8Array, scope: Scope): Promise<number> {
+export function gatewaysText({ gateways }: LockOwner): string {
+  return gateways.map(formatAddress).join(", ");
+}
+
+async function lock(caller: SheepCaller, name: Uint8Array, scope: Scope): Promise<LockAnswer> {
   const { data } = nameFields({ name, snapshot: null });
   const request = vdiRequest("lockVdi", { lockType: lockType.normal }, { data });
   const { header, result } = await caller.call(request, scope, [results.vdiLocked.code]);
   // A refusal names the VDI as well.
   const { vid } = VdiReplyHeader.read(header, 0);
-  if (result === results.vdiLocked.code) throw await busy(caller, { name, vid, scope });
-  return vid;
+  return { vid, taken: result === results.vdiLocked.code ? "before" : "now" };
 }
 
 /** The states of all VDIs: whole records. */

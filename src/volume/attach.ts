@@ -3,21 +3,19 @@ import { sameBytes } from "../base/bytes.ts";
 import { asSheepfsError, SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import { deadlineScope, type Scope, throwIfEnded, type Unsubscribe } from "../base/scope.ts";
-import { AttachedVolume } from "./attached.ts";
+import { AttachedVolume, type VdiHold } from "./attached.ts";
 import type { VolumePorts } from "./core.ts";
 import type { VdiName } from "./ports.ts";
 import { Volume } from "./volume.ts";
 import { Watch } from "./watch.ts";
 
-/** Locks of VDIs, in a cluster that has them. A lock outlives its taker until it is released. */
-export interface VdiLocks {
+/** What keeps others from writing the VDIs that we write. It outlives us until it is given back. */
+export interface VdiHolds {
   /**
-   * Takes the lock of the working VDI of that name for ourselves alone.
-   * @returns the vid that is locked now; null in a cluster without locks
+   * Makes the working VDI of that name ours alone to write.
    * @throws busy naming the holder | not_found
    */
-  lock(name: Uint8Array, scope: Scope): Promise<number | null>;
-  release(vid: number, scope: Scope): Promise<void>;
+  hold(name: Uint8Array, scope: Scope): Promise<VdiHold>;
 }
 
 export interface AttachRequest {
@@ -28,8 +26,8 @@ export interface AttachRequest {
 
 export interface AttachOptions {
   readonly ports: VolumePorts;
-  readonly locks: VdiLocks;
-  /** Every volume is attached for reading only, and no lock is taken. */
+  readonly holds: VdiHolds;
+  /** Every volume is attached for reading only, and nobody is kept from writing. */
   readonly readOnly: boolean;
 }
 
@@ -146,16 +144,16 @@ export class AttachedVolumes {
   async refresh(volume: AttachedVolume, scope: Scope): Promise<void> {
     try {
       await volume.volume.refresh(scope);
-      await this.#followLock(volume, scope);
+      await this.#checkHold(volume, scope);
     } finally {
       if (volume.looksChanged()) this.#tell({ what: "changed", volume });
       if (volume.volume.failure !== null) await this.#dropFailed(volume, scope);
     }
   }
 
-  /** For the end of the program: everything is made durable and every lock released. */
+  /** For the end of the program: everything is made durable and given back. */
   async detachAll(scope: Scope): Promise<void> {
-    // What is just being attached holds its lock already.
+    // What is just being attached may be held already.
     const attaching = [...this.#places.values()].flatMap((place) =>
       place.at === "attaching" ? [place.promise] : [],
     );
@@ -191,23 +189,16 @@ export class AttachedVolumes {
   }
 
   async #open({ name, title }: AttachRequest, scope: Scope): Promise<AttachedVolume> {
-    const { ports, locks } = this.#options;
+    const { ports, holds } = this.#options;
     const readOnly = this.#options.readOnly || name.snapshot !== null;
-    const lockedVid = readOnly ? null : await locks.lock(name.name, scope);
-    let volume: Volume;
+    const hold = readOnly ? null : await holds.hold(name.name, scope);
     try {
-      volume = await Volume.open(ports, { name, title, readOnly }, scope);
+      const volume = await Volume.open(ports, { name, title, readOnly }, scope);
+      return new AttachedVolume({ title, name, readOnly, volume, hold });
     } catch (thrown) {
-      if (lockedVid !== null) await this.#release(title, lockedVid);
+      if (hold !== null) await this.#release(title, hold);
       throw thrown;
     }
-    const attached = new AttachedVolume({ title, name, readOnly, volume, lockedVid });
-    // A snapshot made between the two leaves the lock behind; when it cannot follow now, it will
-    // with the next refresh.
-    await this.#followLock(attached, scope).catch((thrown: unknown) => {
-      ports.log.warn(`the lock of '${title}': ${asSheepfsError(thrown).message}`);
-    });
-    return attached;
   }
 
   #attached(title: string): AttachedVolume {
@@ -275,40 +266,39 @@ export class AttachedVolumes {
       // It was flushed as far as it could be, and shall not stay half attached.
       this.#options.ports.log.warn(`closing '${volume.title}': ${asSheepfsError(thrown).message}`);
     }
-    if (volume.lockedVid !== null) await this.#release(volume.title, volume.lockedVid);
-    volume.lockedVid = null;
+    await this.#giveBack(volume);
     assert(this.get(volume.title) === volume, "what is dropped was attached");
     this.#places.delete(volume.title);
     if (this.list().length === 0) this.#watch.stop();
     this.#tell({ what: "detached", volume });
   }
 
-  /** After a snapshot the working VDI has another vid, which is not locked: the lock moves on. */
-  async #followLock(volume: AttachedVolume, scope: Scope): Promise<void> {
-    const { locks, ports } = this.#options;
-    const held = volume.lockedVid;
-    if (held === null || held === volume.volume.header.vid) return;
-    let now: number | null = null;
-    try {
-      now = await locks.lock(volume.name.name, scope);
-    } catch (thrown) {
-      const { code, message } = asSheepfsError(thrown);
-      if (code !== "busy") throw thrown;
-      ports.log.error(`'${volume.title}' was snapshotted and then locked elsewhere: ${message}`);
-    }
-    volume.lockedVid = now;
-    if (now !== held) await this.#release(volume.title, held);
+  /** Whose VDI is somebody else's to write stops, and only then lets go of what it still has. */
+  async #checkHold(volume: AttachedVolume, scope: Scope): Promise<void> {
+    const { hold } = volume;
+    if (hold === null) return;
+    const lost = await hold.check(volume.volume.header.vid, scope);
+    if (lost === null) return;
+    const failure = volume.volume.fail(lost);
+    await volume.volume.settled(scope);
+    await this.#giveBack(volume);
+    throw failure;
   }
 
-  /** With time of its own: a lock that stays keeps everybody else out. */
-  async #release(title: string, vid: number): Promise<void> {
-    const { ports, locks } = this.#options;
+  async #giveBack(volume: AttachedVolume): Promise<void> {
+    const { hold } = volume;
+    volume.hold = null;
+    if (hold !== null) await this.#release(volume.title, hold);
+  }
+
+  /** With time of its own: what stays keeps everybody else out. */
+  async #release(title: string, hold: VdiHold): Promise<void> {
+    const { ports } = this.#options;
     try {
-      await locks.release(vid, deadlineScope(ports.clock, limits.requestTimeoutMs));
+      await hold.release(deadlineScope(ports.clock, limits.requestTimeoutMs));
     } catch (thrown) {
-      const hex = vid.toString(16);
       const { message } = asSheepfsError(thrown);
-      ports.log.error(`the lock of '${title}' (vid ${hex}) could not be released: ${message}`);
+      ports.log.error(`'${title}' stays locked, as it could not be given back: ${message}`);
     }
   }
 

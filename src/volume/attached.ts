@@ -1,6 +1,6 @@
 import { assert } from "../base/assert.ts";
 import { SheepfsError } from "../base/errors.ts";
-import type { Unsubscribe } from "../base/scope.ts";
+import type { Scope, Unsubscribe } from "../base/scope.ts";
 import type { WireTime } from "../wire/inode.ts";
 import type { VdiName } from "./ports.ts";
 import type { Volume } from "./volume.ts";
@@ -10,8 +10,21 @@ export interface AttachedVolumeOptions {
   readonly name: VdiName;
   readonly readOnly: boolean;
   readonly volume: Volume;
-  /** The vid whose lock we hold. */
+  /** Null for reading only. */
+  readonly hold: VdiHold | null;
+}
+
+/** A VDI that is ours alone to write. */
+export interface VdiHold {
+  /** The vid whose lock in the cluster is ours; null in a cluster without locks. */
   readonly lockedVid: number | null;
+  /**
+   * Looks, when it is time, whether it is still ours; `vid` is what the VDI is now.
+   * @returns null, or why it is not: whoever wrote until now must stop
+   */
+  check(vid: number, scope: Scope): Promise<string | null>;
+  /** Gives back what is still ours. */
+  release(scope: Scope): Promise<void>;
 }
 
 /** One attached volume, who uses it, and when we last wrote to it. */
@@ -23,7 +36,7 @@ export class AttachedVolume {
   readonly birthtimeMs: number;
   /** Of the last write through us; before the first, when the VDI or the snapshot was made. */
   mtimeMs: number;
-  lockedVid: number | null;
+  hold: VdiHold | null;
   /** While it is ending it may turn out that it stays. */
   state: "serving" | "ending" | "gone" = "serving";
   #users = 0;
@@ -36,11 +49,16 @@ export class AttachedVolume {
     this.name = options.name;
     this.readOnly = options.readOnly;
     this.volume = options.volume;
-    this.lockedVid = options.lockedVid;
+    this.hold = options.hold;
     this.#sizeSeen = options.volume.sizeBytes;
     const { createTime, snapTime, isSnapshot } = options.volume.header;
     this.birthtimeMs = wireTimeMs(createTime);
     this.mtimeMs = isSnapshot ? wireTimeMs(snapTime) : this.birthtimeMs;
+  }
+
+  /** The vid whose lock in the cluster is ours. */
+  get lockedVid(): number | null {
+    return this.hold?.lockedVid ?? null;
   }
 
   /** How many have it open. */

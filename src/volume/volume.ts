@@ -70,8 +70,8 @@ export class Volume {
   }
 
   /** From now on nothing is read or written: the VDI was found to be somebody else's. */
-  fail(reason: string): void {
-    this.#core.fail(reason);
+  fail(reason: string): SheepfsError {
+    return this.#core.fail(reason);
   }
 
   /** Reads `transfer`, which lies within the volume; holes are zeros without a request. */
@@ -128,10 +128,16 @@ export class Volume {
     const core = this.#core;
     const { vid } = core;
     if (core.failure !== null) throw core.failure;
-    await this.#writes.generations.settled(scope, core.ports.clock, `${core.title}: flush`);
+    await this.settled(scope);
     await this.#verify(scope);
     await core.ports.store.flush(vid, scope);
     if (core.vid !== vid) await core.ports.store.flush(core.vid, scope);
+  }
+
+  /** Resolves when every write accepted before has ended, whichever way. */
+  settled(scope: Scope): Promise<void> {
+    const { clock } = this.#core.ports;
+    return this.#writes.generations.settled(scope, clock, `${this.#core.title}: writes under way`);
   }
 
   /** Makes the extent, which lies within the volume, read as zeros, and frees its whole blocks. */

@@ -175,8 +175,9 @@ export const volumeGroups: readonly CaseGroup[] = [
       },
 
       {
-        name: "disappears when it is deleted, unless its lock keeps it",
-        run: async ({ subject, cluster }) => {
+        // [S-74] [S-70]
+        name: "is not deleted by ours, and disappears when another client does",
+        run: async ({ subject, cluster, other }) => {
           const vdi = `sheepfs-test-${process.pid}-deleted`;
           const binary = await sheepfsBinary();
           const at = ["-s", cluster.address];
@@ -184,13 +185,11 @@ export const volumeGroups: readonly CaseGroup[] = [
           await attach(subject, vdi);
           const remove = [binary, "vdi", "delete", vdi, ...at, "--yes"];
           const { exitCode, stderr } = await run(remove);
-          if (exitCode !== 0) {
-            // In a cluster with locks nobody deletes what is attached.
-            expect(stderr).toContain("is locked by a client of");
-            await detach(subject, vdi);
-            await must(remove);
-            return;
-          }
+          expect([exitCode, stderr]).toEqual([
+            1,
+            expect.stringContaining("is attached by sheepfs on"),
+          ]);
+          await other.delete(vdi);
           await eventually("it is gone", async () => {
             await subject.stat(`volume/${vdi}`).catch(() => {});
             return (await subject.list("volume")).length === 0;

@@ -1,4 +1,5 @@
 import { type Core, openCore } from "../../src/app/core.ts";
+import { newHolder } from "../../src/app/self.ts";
 import { parseAddress } from "../../src/base/address.ts";
 import { type ErrorCode, SheepfsError } from "../../src/base/errors.ts";
 import { silentLogger } from "../../src/base/log.ts";
@@ -17,7 +18,8 @@ function scope(): Scope {
 
 async function start(cluster: TestCluster, options: SubjectOptions): Promise<Subject> {
   const gateways = [parseAddress(cluster.address)];
-  const wish = { ...options, gateways, objectCache: false, scratch: false, log: silentLogger };
+  const ours = { self: newHolder(), objectCache: false, scratch: false, log: silentLogger };
+  const wish = { ...options, gateways, ...ours };
   return new TreeSubject(await openCore(wish, scope()));
 }
 

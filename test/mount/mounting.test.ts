@@ -171,8 +171,9 @@ test("umount names who keeps the mount busy, and succeeds when nobody does", asy
 test("umount succeeds though an attached VDI was deleted meanwhile", async () => {
   await using cluster = await startSheepProcess();
   const vdi = await cluster.createVdi("gone", { size: "8M" });
+  await using other = await OtherClient.connect(cluster.address);
   await using mount = await mountSheepfs(cluster, { args: ["--attach", vdi] });
-  expect((await sheepfs(["vdi", "delete", vdi, "-s", cluster.address])).exitCode).toBe(0);
+  await other.delete(vdi);
   const done = await sheepfs(["umount", mount.path]);
   expect(done).toEqual({ stdout: "", stderr: "", exitCode: 0 });
   expect(await mount.child.exit()).toBe(0);

@@ -6,6 +6,10 @@ import { BtreeHeader, btreeMagic } from "../../../src/wire/btree.ts";
 import { slotBytes, slotOffset, slotsAt } from "../../../src/wire/inode.ts";
 import { MemorySheep, never, text } from "./memory-sheep.ts";
 
+function portsOf(sheep: MemorySheep) {
+  return { caller: sheep, isGone: () => false };
+}
+
 const named = (name: string) => ({ name: text(name), snapshot: null });
 const snapTime = { seconds: 1_795_465_500, nanoseconds: 0 };
 const doubt = () => new SheepfsError("unavailable", "the answer was lost", { inDoubt: true });
@@ -23,7 +27,7 @@ describe("deleting a VDI", () => {
     const sheep = new MemorySheep();
     const base = sheep.add({ name: text("base") }, { 0: "own" });
     const vid = sheep.add({ name: text("test") }, { 0: base, 3: "own", 15: "own" });
-    await deleteVdi(sheep, named("test"), never);
+    await deleteVdi(portsOf(sheep), named("test"), never);
     expect(isThere(sheep, vid)).toBe(false);
     expect(isThere(sheep, base)).toBe(true);
     expect(sheep.setSlots(base)).toBe(1);
@@ -39,7 +43,7 @@ describe("deleting a VDI", () => {
     for (let index = 0; index < slots.length; index += 5) slots[index] = vid;
     slots.fill(0, 100_000, 900_000);
     sheep.put(vid, slotsAt, new Uint8Array(slots.buffer));
-    await deleteVdi(sheep, named("test"), never);
+    await deleteVdi(portsOf(sheep), named("test"), never);
     expect(isThere(sheep, vid)).toBe(false);
     for (const { offset, length } of writes(sheep)) {
       const first = (offset - slotsAt) / slotBytes;
@@ -53,7 +57,7 @@ describe("deleting a VDI", () => {
   test("without a block needs no write", async () => {
     const sheep = new MemorySheep();
     const vid = sheep.add({});
-    await deleteVdi(sheep, named("test"), never);
+    await deleteVdi(portsOf(sheep), named("test"), never);
     expect(isThere(sheep, vid)).toBe(false);
     expect(writes(sheep)).toEqual([]);
   });
@@ -64,11 +68,11 @@ describe("deleting a VDI", () => {
     const one = sheep.add({ name, tag: text("one"), snapTime, snapId: 1 }, { 0: "own" });
     const two = sheep.add({ name, tag: text("two"), snapTime, snapId: 2 }, { 0: one });
     const working = sheep.add({ name, snapId: 3 }, { 0: one });
-    await deleteVdi(sheep, { name, snapshot: { tag: text("one") } }, never);
+    await deleteVdi(portsOf(sheep), { name, snapshot: { tag: text("one") } }, never);
     expect([one, two, working].map((vid) => isThere(sheep, vid))).toEqual([false, true, true]);
-    await deleteVdi(sheep, named("test"), never);
+    await deleteVdi(portsOf(sheep), named("test"), never);
     expect([two, working].map((vid) => isThere(sheep, vid))).toEqual([true, false]);
-    await deleteVdi(sheep, { name, snapshot: { id: 2 } }, never);
+    await deleteVdi(portsOf(sheep), { name, snapshot: { id: 2 } }, never);
     expect(isThere(sheep, two)).toBe(false);
   });
 
@@ -82,7 +86,7 @@ describe("deleting a VDI", () => {
       const view = new DataView(inode.buffer, inode.byteOffset + slotsAt, BtreeHeader.size);
       depth = BtreeHeader.read(view, 0).depth;
     };
-    await deleteVdi(sheep, named("test"), never);
+    await deleteVdi(portsOf(sheep), named("test"), never);
     expect(isThere(sheep, vid)).toBe(false);
     expect(depth).toBe(1);
   });
@@ -91,22 +95,24 @@ describe("deleting a VDI", () => {
     const sheep = new MemorySheep();
     const vid = sheep.add({ storePolicy: 1 });
     sheep.put(vid, slotsAt, BtreeHeader.encode({ magic: btreeMagic, depth: 1 }));
-    await deleteVdi(sheep, named("test"), never);
+    await deleteVdi(portsOf(sheep), named("test"), never);
     expect(isThere(sheep, vid)).toBe(false);
     expect(writes(sheep)).toEqual([]);
   });
 
   test("that does not exist is not found", async () => {
-    await expect(deleteVdi(new MemorySheep(), named("test"), never)).rejects.toMatchObject({
-      code: "not_found",
-    });
+    await expect(deleteVdi(portsOf(new MemorySheep()), named("test"), never)).rejects.toMatchObject(
+      {
+        code: "not_found",
+      },
+    );
   });
 
   test("that somebody has locked is refused naming the holder, and nothing is touched", async () => {
     const sheep = new MemorySheep();
     const vid = sheep.add({}, { 0: "own" });
     sheep.locked.set(vid, { host: "10.0.0.7", port: 7000 });
-    const deleting = deleteVdi(sheep, named("test"), never);
+    const deleting = deleteVdi(portsOf(sheep), named("test"), never);
     await expect(deleting).rejects.toMatchObject({ code: "busy" });
     await expect(deleting).rejects.toThrow("10.0.0.7:7000");
     expect(sheep.setSlots(vid)).toBe(1);
@@ -122,7 +128,7 @@ describe("when something gets in between", () => {
       sheep[hook] = ({ opcode }) => {
         if (opcode === "deleteVdi" && lost++ < 1) throw doubt();
       };
-      await deleteVdi(sheep, named("test"), never);
+      await deleteVdi(portsOf(sheep), named("test"), never);
       expect(isThere(sheep, vid)).toBe(false);
     }
   });
@@ -136,7 +142,7 @@ describe("when something gets in between", () => {
         sheep.put(vid, slotOffset(5), new Uint8Array([1, 0, 0, 0]));
       }
     };
-    await deleteVdi(sheep, named("test"), never);
+    await deleteVdi(portsOf(sheep), named("test"), never);
     expect(isThere(sheep, vid)).toBe(false);
   });
 
@@ -149,7 +155,9 @@ describe("when something gets in between", () => {
       sheep.put(vid, 520, new Uint8Array([0, 0, 0, 0, 1, 0, 0, 0]));
       next = sheep.add({ snapId: 2, parentVid: vid }, { 0: vid });
     };
-    await expect(deleteVdi(sheep, named("test"), never)).rejects.toMatchObject({ code: "busy" });
+    await expect(deleteVdi(portsOf(sheep), named("test"), never)).rejects.toMatchObject({
+      code: "busy",
+    });
     expect([isThere(sheep, vid), isThere(sheep, next), sheep.setSlots(next)]).toEqual([
       true,
       true,
@@ -163,6 +171,8 @@ describe("when something gets in between", () => {
     sheep.before = ({ opcode }) => {
       if (opcode === "deleteVdi") sheep.put(vid, slotOffset(5), new Uint8Array([1, 0, 0, 0]));
     };
-    await expect(deleteVdi(sheep, named("test"), never)).rejects.toMatchObject({ code: "busy" });
+    await expect(deleteVdi(portsOf(sheep), named("test"), never)).rejects.toMatchObject({
+      code: "busy",
+    });
   });
 });

@@ -26,9 +26,10 @@ import {
 } from "../../../src/wire/inode.ts";
 import { NodeRecord, parseIpv4 } from "../../../src/wire/node.ts";
 import { readOid } from "../../../src/wire/oid.ts";
-import type { OpcodeName } from "../../../src/wire/opcode.ts";
+import { type OpcodeName, requestFlag } from "../../../src/wire/opcode.ts";
 import { resultError, results } from "../../../src/wire/result.ts";
 import {
+  AttrRecord,
   hasVid,
   lockState,
   setVid,
@@ -85,6 +86,8 @@ export class MemorySheep implements SheepCaller {
   readonly inodes = new Map<number, Uint8Array<ArrayBuffer>>();
   /** Index nodes by `vid/number`. */
   readonly indexNodes = new Map<string, Uint8Array<ArrayBuffer>>();
+  /** Attribute objects by `vid/id`. */
+  readonly attributes = new Map<string, Uint8Array>();
   readonly used = new Uint8Array(vidBitmapBytes);
   readonly deleted = new Uint8Array(vidBitmapBytes);
   readonly locked = new Map<number, Address>();
@@ -185,6 +188,8 @@ export class MemorySheep implements SheepCaller {
       readDeletedVdis: () => ({ data: this.deleted.slice() }),
       readObject: () => this.#read(view),
       writeObject: () => this.#write(view, request.data ?? noBytes),
+      removeObject: () => this.#remove(view),
+      getVdiAttr: () => this.#attribute(view, request.data ?? noBytes),
       getVdiInfo: () => vdiAnswer(this.#lookUp(request, view)),
       newVdi: () => this.#create(request, view),
       deleteVdi: () => this.#delete(request, view),
@@ -208,10 +213,13 @@ export class MemorySheep implements SheepCaller {
   #read(view: DataView): Answer {
     const { offset, dataLength } = ObjectRequestHeader.read(view, 0);
     const oid = readOid(view, ObjectRequestHeader.offsets.oidLow);
+    const place = `${oid?.vid}/${oid?.index}`;
     const object =
       oid?.kind === "index"
-        ? this.indexNodes.get(`${oid.vid}/${oid.index}`)
-        : this.inodes.get(oid?.vid ?? 0);
+        ? this.indexNodes.get(place)
+        : oid?.kind === "attr"
+          ? this.attributes.get(place)
+          : this.inodes.get(oid?.vid ?? 0);
     if (object === undefined) return { result: results.noObject.code };
     const data = new Uint8Array(dataLength);
     data.set(object.subarray(offset, offset + dataLength));
@@ -220,9 +228,43 @@ export class MemorySheep implements SheepCaller {
 
   #write(view: DataView, data: Uint8Array): Answer {
     const oid = readOid(view, ObjectRequestHeader.offsets.oidLow);
+    if (oid?.kind === "attr") {
+      const attribute = this.attributes.get(`${oid.vid}/${oid.index}`);
+      attribute?.set(data, ObjectRequestHeader.read(view, 0).offset);
+      return attribute === undefined ? { result: results.noObject.code } : {};
+    }
     if (!this.inodes.has(oid?.vid ?? 0)) return { result: results.noObject.code };
     this.put(oid?.vid ?? 0, ObjectRequestHeader.read(view, 0).offset, data);
     return {};
+  }
+
+  #remove(view: DataView): Answer {
+    const oid = readOid(view, ObjectRequestHeader.offsets.oidLow);
+    if (oid?.kind !== "attr") throw new Error("only attributes are removed in this test");
+    const removed = this.attributes.delete(`${oid.vid}/${oid.index}`);
+    return removed ? {} : { result: results.noObject.code };
+  }
+
+  /** Every key has a place of its own here. Source: protocol §10.2 */
+  #attribute(view: DataView, record: Uint8Array): Answer {
+    const { name, key } = AttrRecord.read(new DataView(record.slice().buffer), 0);
+    const works = [...this.inodes.keys()].some((vid) => {
+      const header = this.headerOf(vid);
+      return same(header.name, unpadded(name)) && !header.isSnapshot;
+    });
+    if (!works) return { result: results.noVdi.code };
+    const vid = vidOfName(unpadded(name));
+    const attrId = vidOfName(unpadded(key));
+    const place = `${vid}/${attrId}`;
+    const { flags } = VdiRequestHeader.read(view, 0);
+    const exists = this.attributes.has(place);
+    const header = VdiReplyHeader.encode({ vid, attrId });
+    if ((flags & requestFlag.attrCreate) === 0) {
+      return exists ? { header } : { header, result: results.noObject.code };
+    }
+    if (exists) return { header, result: results.vdiExists.code };
+    this.attributes.set(place, record.slice());
+    return { header };
   }
 
   /** A vid, or the result that says why there is none. Source: protocol §6.3 */

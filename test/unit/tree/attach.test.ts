@@ -27,7 +27,7 @@ class Fixture {
     const cache = new SliceCache();
     this.volumes = new AttachedVolumes({
       ports: { store: cluster, resolver: cluster, clock, log, cache },
-      locks: cluster,
+      holds: cluster,
       readOnly: options.readOnly ?? false,
     });
     this.volumes.on(({ what, volume }: AttachChange) => {
@@ -220,16 +220,41 @@ describe("locks", () => {
     expect(world.cluster.locks.size).toBe(0);
   });
 
-  test("that somebody took after a snapshot is told, and theirs stays", async () => {
+  test("that is another's now ends reading and writing, and leaves theirs alone", async () => {
     const world = new Fixture({ locking: true });
     world.cluster.createVdi("web", { sizeBytes: 8 * MiB });
     const attached = await world.attach("web");
+    attached.addUser();
+    const scope = world.clock.scope();
+    await attached.volume.write(new Uint8Array(512), 0, scope);
     const now = world.cluster.snapshot("web", "monday");
     world.cluster.locks.set(now, "10.0.0.7:7000");
-    await world.volumes.refresh(attached, world.clock.scope());
-    expect(world.logged.join()).toContain("10.0.0.7:7000");
+    world.clock.advance(500);
+    await turns();
+    expect(world.logged.join()).toContain("is locked by 10.0.0.7:7000");
+    const { volume } = attached;
+    const stale = { code: "stale" };
+    await expect(volume.write(new Uint8Array(512), 0, scope)).rejects.toMatchObject(stale);
+    await expect(volume.read(new Uint8Array(512), 0, scope)).rejects.toMatchObject(stale);
+    await expect(volume.flush(scope)).rejects.toMatchObject(stale);
+    expect(world.cluster.events).toContain("release");
+    attached.removeUser();
     await world.detach("web");
-    expect([...world.cluster.locks]).toEqual([[now, "10.0.0.7:7000"]]);
+    expect(world.cluster.locks.get(now)).toBe("10.0.0.7:7000");
+    await expect(world.attach("web")).rejects.toMatchObject({ code: "busy" });
+  });
+
+  test("are looked at by themselves, and a volume that nobody has open is detached", async () => {
+    const world = new Fixture();
+    world.cluster.createVdi("web", { sizeBytes: 8 * MiB });
+    await world.attach("web");
+    world.cluster.lost = "was taken away by host 'b'";
+    for (let at = 0; at < 12; at += 1) {
+      world.clock.advance(500);
+      await turns();
+    }
+    expect(world.titles()).toEqual([]);
+    expect(world.logged.join()).toContain("web was taken away by host 'b'");
   });
 });
 

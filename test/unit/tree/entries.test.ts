@@ -56,7 +56,7 @@ class Fixture {
     const log = silentLogger;
     const cache = new SliceCache();
     const ports = { store: cluster, resolver: cluster, clock, log, cache };
-    this.volumes = new AttachedVolumes({ ports, locks: cluster, readOnly: false });
+    this.volumes = new AttachedVolumes({ ports, holds: cluster, readOnly: false });
     const { volumes } = this;
     const facts = this.#facts();
     this.tree = buildTree({ facts, volumes, config, pageCache: false, scratch: false, clock, log });

@@ -1,5 +1,6 @@
 import { SheepfsError } from "../../../src/base/errors.ts";
-import type { VdiLocks } from "../../../src/volume/attach.ts";
+import type { VdiHolds } from "../../../src/volume/attach.ts";
+import type { VdiHold } from "../../../src/volume/attached.ts";
 import type {
   ObjectRequest,
   ObjectStore,
@@ -22,14 +23,16 @@ export interface MemoryVdiWish {
 }
 
 /** The VDIs of a cluster in memory, with locks, as much of them as attaching needs. */
-export class MemoryCluster implements ObjectStore, VdiResolver, VdiLocks {
+export class MemoryCluster implements ObjectStore, VdiResolver, VdiHolds {
   readonly inodes = new Map<number, Uint8Array>();
   readonly objects = new Map<string, Uint8Array>();
   /** Vids that are locked, and by whom. */
   readonly locks = new Map<number, string>();
-  /** What happened, in order: `lock web`, `release 1`, `flush 1`. */
+  /** What happened, in order: `release`, `flush 1`. */
   readonly events: string[] = [];
   locking = false;
+  /** Why what is held is no longer ours. */
+  lost: string | null = null;
   /** Every request fails with it. */
   failure: SheepfsError | null = null;
   /** Look-ups wait for it. */
@@ -78,7 +81,7 @@ export class MemoryCluster implements ObjectStore, VdiResolver, VdiLocks {
 
   async resolve({ name, snapshot }: VdiName): Promise<InodeHeader> {
     await this.held;
-    this.#mayFail();
+    this.mayFail();
     if (snapshot === null) return this.working(name);
     const found = this.headers().find(
       (header) =>
@@ -90,21 +93,13 @@ export class MemoryCluster implements ObjectStore, VdiResolver, VdiLocks {
     return found;
   }
 
-  async lock(name: Uint8Array): Promise<number | null> {
-    this.#mayFail();
-    if (!this.locking) return null;
+  async hold(name: Uint8Array): Promise<VdiHold> {
+    this.mayFail();
     const { vid } = this.working(name);
     const holder = this.locks.get(vid);
     if (holder !== undefined) throw new SheepfsError("busy", `it is locked by ${holder}`);
-    this.locks.set(vid, "us");
-    this.events.push(`lock ${vid}`);
-    return vid;
-  }
-
-  async release(vid: number): Promise<void> {
-    this.#mayFail();
-    this.locks.delete(vid);
-    this.events.push(`release ${vid}`);
+    if (this.locking) this.locks.set(vid, "us");
+    return new MemoryHold(this, this.locking ? vid : null);
   }
 
   submit(request: ObjectRequest): void {
@@ -112,13 +107,13 @@ export class MemoryCluster implements ObjectStore, VdiResolver, VdiLocks {
   }
 
   async readInode(vid: number, offset: number, into: Uint8Array): Promise<void> {
-    this.#mayFail();
+    this.mayFail();
     into.fill(0);
     into.set(this.#inode(vid).subarray(offset, offset + into.length));
   }
 
   async writeInode(vid: number, offset: number, bytes: Uint8Array): Promise<void> {
-    this.#mayFail();
+    this.mayFail();
     this.#inode(vid).set(bytes, offset);
   }
 
@@ -131,7 +126,7 @@ export class MemoryCluster implements ObjectStore, VdiResolver, VdiLocks {
   }
 
   async flush(vid: number): Promise<void> {
-    this.#mayFail();
+    this.mayFail();
     this.events.push(`flush ${vid}`);
   }
 
@@ -169,13 +164,41 @@ export class MemoryCluster implements ObjectStore, VdiResolver, VdiLocks {
     return null;
   }
 
-  #mayFail(): void {
+  mayFail(): void {
     if (this.failure !== null) throw this.failure;
   }
 }
 
 function isOld({ snapTime }: InodeHeader): boolean {
   return snapTime.seconds !== 0;
+}
+
+class MemoryHold implements VdiHold {
+  lockedVid: number | null;
+  readonly #cluster: MemoryCluster;
+
+  constructor(cluster: MemoryCluster, lockedVid: number | null) {
+    this.#cluster = cluster;
+    this.lockedVid = lockedVid;
+  }
+
+  async check(vid: number): Promise<string | null> {
+    const { locks, lost } = this.#cluster;
+    this.#cluster.mayFail();
+    if (lost !== null || this.lockedVid === null || this.lockedVid === vid) return lost;
+    const holder = locks.get(vid);
+    if (holder !== undefined) return `is locked by ${holder}`;
+    locks.delete(this.lockedVid);
+    locks.set(vid, "us");
+    this.lockedVid = vid;
+    return null;
+  }
+
+  async release(): Promise<void> {
+    this.#cluster.mayFail();
+    if (this.lockedVid !== null) this.#cluster.locks.delete(this.lockedVid);
+    this.#cluster.events.push("release");
+  }
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {

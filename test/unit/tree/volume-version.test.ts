@@ -25,7 +25,7 @@ class Fixture {
     const ports = { store: cluster, resolver: cluster, clock, log: silentLogger };
     const volumes = new AttachedVolumes({
       ports: { ...ports, cache: new SliceCache() },
-      locks: cluster,
+      holds: cluster,
       readOnly,
     });
     return await attachNamed(volumes, new TextEncoder().encode(line), clock.scope(60_000));
