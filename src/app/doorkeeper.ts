@@ -2,7 +2,7 @@ import { statSync } from "node:fs";
 import { hostname } from "node:os";
 import { asSheepfsError, SheepfsError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
-import type { HttpHandler } from "../http/exchange.ts";
+import type { HttpHandler, RefusedRequest } from "../http/exchange.ts";
 import { realClock } from "../sys/clock.ts";
 import { Passwords } from "../sys/passwords.ts";
 import { AccessLog } from "../webdav/access-log.ts";
@@ -32,6 +32,7 @@ export class Doorkeeper implements AsyncDisposable {
   readonly #passwords: Passwords;
   readonly #auth: Authenticator | null;
   readonly #accessLog: AccessLogFile | null;
+  readonly #book: AccessLog | null;
   readonly #log: Logger;
 
   private constructor(
@@ -45,6 +46,8 @@ export class Doorkeeper implements AsyncDisposable {
     this.#wish = wish;
     this.#passwords = passwords;
     this.#accessLog = accessLog;
+    this.#book =
+      accessLog === null ? null : new AccessLog(realClock, (line) => accessLog.add(line));
     this.#log = log;
     this.login = login;
     this.warnings = warnings;
@@ -62,12 +65,16 @@ export class Doorkeeper implements AsyncDisposable {
   }
 
   guard(handler: InsideHandler): HttpHandler {
-    const book = this.#accessLog;
     return behindDoor(handler, {
       rules: originRules(this.#wish, this.#auth !== null),
       auth: this.#auth,
-      log: book === null ? null : new AccessLog(realClock, (line) => book.add(line)),
+      log: this.#book,
     });
+  }
+
+  /** A request that has not come as far as the door. */
+  refused(request: RefusedRequest): void {
+    this.#book?.refused(request);
   }
 
   /** Opens the access log anew, and reads who may come in again; a bad file changes nothing. */

@@ -96,6 +96,7 @@ export async function serve(
     ...{ clock: realClock, random: realRandom, log, readOnly, basePath },
     listeners: listening.openers(core.reactor),
     guard: (handler) => door.guard(handler),
+    refused: (request) => door.refused(request),
   });
   const frontends: Frontend[] = [webdav];
   const ends: Promise<NodeJS.Signals | Awaited<FuseFrontend["ended"]>>[] = [signal];

@@ -5,7 +5,13 @@ import type { Logger } from "../base/log.ts";
 import { CancelScope } from "../base/scope.ts";
 import { Body, type BodySource, noBody } from "./body.ts";
 import type { DateField } from "./date.ts";
-import type { HttpHandler, HttpRequest, HttpResponse, StreamedBody } from "./exchange.ts";
+import type {
+  HttpHandler,
+  HttpRequest,
+  HttpResponse,
+  RefusedRequest,
+  StreamedBody,
+} from "./exchange.ts";
 import { type HeadFormat, isBodiless } from "./format.ts";
 import { type Head, headFaultSoFar, isFault } from "./head.ts";
 import { HeadMemory } from "./head-memory.ts";
@@ -25,6 +31,7 @@ export interface ConnectionHost {
   /** No request is begun any more after the ones under way. */
   readonly stopping: boolean;
   ended(connection: Connection): void;
+  refused(request: RefusedRequest): void;
 }
 
 /** `head`: between requests or within a head; `ending`: the last answer is sent, the rest is read. */
@@ -100,7 +107,7 @@ export class Connection implements HttpSocketEvents, WriterOwner, BodySource {
   /** Refuses the connection before its first request. */
   refuse(status: number, reason: string): void {
     this.#state = "answering";
-    this.#respond(plainText(status, reason));
+    this.#refuse({ status, reason }, "");
   }
 
   /** Called every `limits.httpSweepMs`: ends what has been silent for too long. */
@@ -246,17 +253,26 @@ export class Connection implements HttpSocketEvents, WriterOwner, BodySource {
 
   /** A head that can only become a wrong one is not waited for. */
   #checkUnfinished(): void {
-    const fault = headFaultSoFar(this.#intake.heldText);
+    const text = this.#intake.heldText;
+    const fault = headFaultSoFar(text);
     if (fault === null) return;
     this.#state = "answering";
-    this.#respond(plainText(fault.status, fault.reason));
+    this.#refuse(fault, text);
+  }
+
+  #refuse({ status, reason }: { status: number; reason: string }, head: string): void {
+    const response = plainText(status, reason);
+    this.#respond(response);
+    const line = head.trimStart().split("\n", 1)[0]?.trimEnd() ?? "";
+    const { peer } = this.#socket;
+    this.#host.refused({ peer, line, status, bytes: response.body.length });
   }
 
   #begin(text: string): void {
     this.#state = "answering";
     const head = this.#heads.parse(text);
     if (isFault(head)) {
-      this.#respond(plainText(head.status, head.reason));
+      this.#refuse(head, text);
       return;
     }
     const { clock, handler } = this.#host;
@@ -422,7 +438,7 @@ function releaseBody({ body }: HttpResponse): void {
   if (body !== null && typeof body === "object" && "release" in body) body.release();
 }
 
-function plainText(status: number, text: string): HttpResponse {
+function plainText(status: number, text: string): HttpResponse & { readonly body: string } {
   return {
     status,
     headers: [["Content-Type", "text/plain; charset=utf-8"]],

@@ -42,6 +42,16 @@ export interface HttpRequest {
   readonly scope: Scope;
 }
 
+/** A request that was answered before any handler saw it, or a client that was not let in. */
+export interface RefusedRequest {
+  readonly peer: string;
+  /** Its first line, latin1, as far as it came. */
+  readonly line: string;
+  readonly status: number;
+  /** Of the answer's body. */
+  readonly bytes: number;
+}
+
 /** Header fields of a response, in the order in which they are sent. */
 export type ResponseHeaders = ReadonlyArray<readonly [name: string, value: string]>;
 

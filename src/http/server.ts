@@ -4,7 +4,7 @@ import type { Logger } from "../base/log.ts";
 import type { Scope } from "../base/scope.ts";
 import { Connection, type ConnectionHost } from "./connection.ts";
 import { DateField } from "./date.ts";
-import type { HttpHandler } from "./exchange.ts";
+import type { HttpHandler, RefusedRequest } from "./exchange.ts";
 import { HeadFormat } from "./format.ts";
 import type { HttpSocket, HttpSocketEvents } from "./socket.ts";
 
@@ -14,6 +14,8 @@ export interface HttpServerOptions {
   readonly log: Logger;
   /** What the `Server` field says. */
   readonly name: string;
+  /** Told of what was answered without the handler. */
+  readonly refused: (request: RefusedRequest) => void;
 }
 
 export interface HttpServerStats {
@@ -26,6 +28,7 @@ export class HttpServer implements ConnectionHost {
   readonly handler: HttpHandler;
   readonly clock: Clock;
   readonly log: Logger;
+  readonly refused: (request: RefusedRequest) => void;
   readonly heads: HeadFormat;
   readonly date = new DateField();
   readonly reads = Buffer.allocUnsafeSlow(limits.httpReadBytes);
@@ -34,7 +37,8 @@ export class HttpServer implements ConnectionHost {
   #sweep: Timer | null = null;
   #whenEmpty: (() => void)[] = [];
 
-  constructor({ handler, clock, log, name }: HttpServerOptions) {
+  constructor({ handler, clock, log, name, refused }: HttpServerOptions) {
+    this.refused = refused;
     this.handler = handler;
     this.clock = clock;
     this.log = log;

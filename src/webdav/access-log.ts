@@ -1,6 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import type { BodyWriter } from "../http/body-writer.ts";
-import type { HttpRequest, HttpResponse, StreamedBody } from "../http/exchange.ts";
+import type { HttpRequest, HttpResponse, RefusedRequest, StreamedBody } from "../http/exchange.ts";
 
 /** Takes one line, with its end; never waits. */
 export type AccessLogSink = (line: string) => void;
@@ -19,8 +19,9 @@ export class AccessLog {
   note(request: HttpRequest, user: string | null, response: HttpResponse): HttpResponse {
     const atMs = this.#clock.wallMs();
     const { peer, method, target } = request;
+    const line = `${method} ${target} HTTP/1.1`;
     const write = (status: number, bytes: number): void => {
-      this.#sink(accessLine({ peer, user, atMs, method, target, status, bytes }));
+      this.#sink(accessLine({ peer, user, atMs, line, status, bytes }));
     };
     const { body, status } = response;
     if (isStreamed(body) && method !== "HEAD") {
@@ -29,7 +30,16 @@ export class AccessLog {
     write(status, method === "HEAD" ? 0 : plainBytes(body));
     return response;
   }
+
+  /** What was answered before it was understood, or before anything was asked. */
+  refused({ peer, line: sent, status, bytes }: RefusedRequest): void {
+    // A URL may have a password in it, and a line that is none may be long.
+    const line = sent.replace(/\/\/[^/ ]*@/g, "//-@").slice(0, refusedLineMax);
+    this.#sink(accessLine({ peer, user: null, atMs: this.#clock.wallMs(), line, status, bytes }));
+  }
 }
+
+const refusedLineMax = 256;
 
 type Write = (status: number, bytes: number) => void;
 
@@ -93,8 +103,8 @@ export interface AccessFacts {
   readonly user: string | null;
   /** When it was answered, ms since 1970. */
   readonly atMs: number;
-  readonly method: string;
-  readonly target: string;
+  /** What was asked for, as it came. */
+  readonly line: string;
   readonly status: number;
   /** Of the body, as far as they were sent. */
   readonly bytes: number;
@@ -105,11 +115,10 @@ const months = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
 
 /** `peer - user [10/Oct/2026:13:55:36 +0000] "GET /x HTTP/1.1" 200 2326`, and its end. */
 export function accessLine(facts: AccessFacts): string {
-  const { peer, user, atMs, method, target, status, bytes } = facts;
+  const { peer, user, atMs, line, status, bytes } = facts;
   const who = user === null || user === "" ? "-" : escaped(user).replaceAll(" ", "\\x20");
-  const line = `${escaped(method)} ${escaped(target)} HTTP/1.1`;
   const size = bytes === 0 ? "-" : bytes;
-  return `${peer} - ${who} [${timeText(atMs)}] "${line}" ${status} ${size}\n`;
+  return `${peer} - ${who} [${timeText(atMs)}] "${escaped(line)}" ${status} ${size}\n`;
 }
 
 /** Most lines are of the same second as the one before. */

@@ -3,7 +3,7 @@ import type { Logger } from "../base/log.ts";
 import type { MaybePromise } from "../base/maybe-promise.ts";
 import type { Random } from "../base/random.ts";
 import type { Scope, Unsubscribe } from "../base/scope.ts";
-import type { HttpHandler } from "../http/exchange.ts";
+import type { HttpHandler, RefusedRequest } from "../http/exchange.ts";
 import { HttpServer } from "../http/server.ts";
 import type { HttpListener, HttpSocket, HttpSocketEvents } from "../http/socket.ts";
 import type { Frontend, Tree } from "../tree/node.ts";
@@ -32,6 +32,8 @@ export interface WebdavFrontendOptions {
   readonly listeners: readonly OpenListener[];
   /** What every request passes before the tree is asked. */
   readonly guard: (handler: InsideHandler) => HttpHandler;
+  /** Told of what was answered before that. */
+  readonly refused: (request: RefusedRequest) => void;
 }
 
 type FrontendState =
@@ -62,7 +64,7 @@ export class WebdavFrontend implements Frontend {
 
   /** @throws unavailable | invalid when one of the addresses cannot be had; then none is kept */
   async start(tree: Tree, scope: Scope): Promise<void> {
-    const { clock, random, log, readOnly, basePath, guard } = this.#options;
+    const { clock, random, log, readOnly, basePath, guard, refused } = this.#options;
     const locks = new LockTable({ clock, random });
     const properties = new DeadProperties();
     const departures = new Departures({ locks, properties });
@@ -74,7 +76,7 @@ export class WebdavFrontend implements Frontend {
       wallMs: () => clock.wallMs(),
     };
     const handler = guard((request, user) => route(request, user, site));
-    const server = new HttpServer({ handler, clock, log, name: "sheepfs" });
+    const server = new HttpServer({ handler, clock, log, name: "sheepfs", refused });
     const listeners: HttpListener[] = [];
     const deaf = tree.events.on((event) => departures.told(event));
     this.#state = { at: "serving", server, listeners, deaf };

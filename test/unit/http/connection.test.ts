@@ -144,6 +144,9 @@ describe("what is refused", () => {
       expect(socket.text).toContain("Connection: close");
       expect(socket.ended).toBe(true);
       expect(world.requests).toEqual([]);
+      expect(world.refused).toMatchObject([{ peer: socket.peer, status }]);
+      expect(sent).toStartWith(world.refused[0]?.line ?? "none");
+      expect(world.refused[0]?.line).not.toContain("\n");
     });
   }
 
@@ -356,6 +359,7 @@ describe("a server", () => {
     for (let at = 0; at < limits.httpConnectionsMax; at += 1) world.connect();
     const socket = world.connect();
     expect(statuses(socket.text)).toEqual([503]);
+    expect(world.refused).toMatchObject([{ line: "", status: 503 }]);
     expect(socket.ended).toBe(true);
   });
 

@@ -1,5 +1,10 @@
 import { silentLogger } from "../../../src/base/log.ts";
-import type { HttpHandler, HttpRequest, HttpResponse } from "../../../src/http/exchange.ts";
+import type {
+  HttpHandler,
+  HttpRequest,
+  HttpResponse,
+  RefusedRequest,
+} from "../../../src/http/exchange.ts";
 import { HttpServer } from "../../../src/http/server.ts";
 import { SimulatedClock } from "../../simulate/clock.ts";
 import { MemorySocket } from "./memory-socket.ts";
@@ -8,6 +13,7 @@ import { MemorySocket } from "./memory-socket.ts";
 export class HttpWorld {
   readonly clock = new SimulatedClock();
   readonly requests: HttpRequest[] = [];
+  readonly refused: RefusedRequest[] = [];
   readonly server: HttpServer;
 
   constructor(handler: HttpHandler) {
@@ -19,6 +25,7 @@ export class HttpWorld {
       clock: this.clock,
       log: silentLogger,
       name: "test",
+      refused: (request) => void this.refused.push(request),
     });
   }
 

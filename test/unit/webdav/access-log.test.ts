@@ -9,8 +9,7 @@ const facts: AccessFacts = {
   peer: "192.0.2.7",
   user: "anna",
   atMs: Date.UTC(2026, 9, 10, 13, 5, 6),
-  method: "GET",
-  target: "/volume/test?x",
+  line: "GET /volume/test?x HTTP/1.1",
   status: 206,
   bytes: 4096,
 };
@@ -26,12 +25,25 @@ describe("a line", () => {
   });
 
   test("stays one line, whatever was sent", () => {
-    const bad = { user: 'a "b"\n', method: "G\u001b[2J", target: '/\r\n"\\\u0085ü' };
+    const bad = { user: 'a "b"\n', line: 'G\u001b[2J /\r\n"\\\u0085ü HTTP/1.1' };
     expect(accessLine({ ...facts, ...bad })).toBe(
       "192.0.2.7 - a\\x20\\x22b\\x22\\x0a [10/Oct/2026:13:05:06 +0000] " +
         '"G\\x1b[2J /\\x0d\\x0a\\x22\\x5c\\xc2\\x85\\xc3\\xbc HTTP/1.1" 206 4096\n',
     );
   });
+});
+
+test("what was refused before it was understood is written too, without a password", () => {
+  const lines: string[] = [];
+  const log = new AccessLog(new ManualClock(), (line) => lines.push(line));
+  const refused = { peer: "192.0.2.7", status: 400, bytes: 5 };
+  log.refused({ ...refused, line: "GET http://anna:secret@here/ HTTP/1.1" });
+  log.refused({ ...refused, line: `\u0016\u0003 ${"x".repeat(9_000)}` });
+  log.refused({ ...refused, line: "" });
+  expect(lines[0]).toEndWith(' "GET http://-@here/ HTTP/1.1" 400 5\n');
+  expect(lines[1]).toStartWith("192.0.2.7 - - [");
+  expect(lines[1]).toMatch(/ "\\x16\\x03 x{100,300}" 400 5\n$/);
+  expect(lines[2]).toEndWith(' "" 400 5\n');
 });
 
 describe("what is written of an answer", () => {
