@@ -7,15 +7,15 @@ import type { HttpHandler, RefusedRequest } from "../http/exchange.ts";
 import { HttpServer } from "../http/server.ts";
 import type { HttpListener, HttpSocket, HttpSocketEvents } from "../http/socket.ts";
 import type { Frontend, Tree } from "../tree/node.ts";
-import { DeadProperties } from "./dead-properties.ts";
-import { Departures } from "./departures.ts";
-import type { InsideHandler } from "./door.ts";
-import { LockTable } from "./locks.ts";
-import { AnswerMemory } from "./multistatus.ts";
+import { FileReads } from "./content/send-file.ts";
+import { FileWrites } from "./content/write-file.ts";
+import type { InsideHandler } from "./door/door.ts";
+import { Departures } from "./locks/departures.ts";
+import { LockTable } from "./locks/locks.ts";
+import { DeadProperties } from "./properties/dead-properties.ts";
+import { AnswerMemory } from "./properties/multistatus.ts";
 import { route } from "./router.ts";
-import { FileReads } from "./send-file.ts";
 import type { Site } from "./site.ts";
-import { FileWrites } from "./write-file.ts";
 
 /** Begins to listen at one address. @throws unavailable | invalid when it cannot */
 export type OpenListener = (

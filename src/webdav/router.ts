@@ -2,7 +2,7 @@ import { SheepfsError } from "../base/errors.ts";
 import type { MaybePromise } from "../base/maybe-promise.ts";
 import type { HttpRequest, HttpResponse } from "../http/exchange.ts";
 import { notFound } from "./answers.ts";
-import { checkIf, checkLocks } from "./guard.ts";
+import { checkIf, checkLocks } from "./conditions/guard.ts";
 import { copy, move } from "./methods/copy-move.ts";
 import { remove } from "./methods/delete.ts";
 import { get } from "./methods/get.ts";

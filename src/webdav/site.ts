@@ -3,12 +3,12 @@ import type { Logger } from "../base/log.ts";
 import type { Scope } from "../base/scope.ts";
 import type { RequestBody, RequestHeaders } from "../http/exchange.ts";
 import type { Tree } from "../tree/node.ts";
-import type { DeadProperties } from "./dead-properties.ts";
-import type { Departures } from "./departures.ts";
-import type { LockTable } from "./locks.ts";
-import type { AnswerMemory } from "./multistatus.ts";
-import type { FileReads } from "./send-file.ts";
-import type { FileWrites } from "./write-file.ts";
+import type { FileReads } from "./content/send-file.ts";
+import type { FileWrites } from "./content/write-file.ts";
+import type { Departures } from "./locks/departures.ts";
+import type { LockTable } from "./locks/locks.ts";
+import type { DeadProperties } from "./properties/dead-properties.ts";
+import type { AnswerMemory } from "./properties/multistatus.ts";
 
 /** What every method works with: one per server. */
 export interface Site {

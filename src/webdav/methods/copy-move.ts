@@ -4,10 +4,10 @@ import type { HttpResponse } from "../../http/exchange.ts";
 import type { DirNode, Node } from "../../tree/node.ts";
 import { done, noParent, notFound } from "../answers.ts";
 import { clutterRefusal } from "../clutter.ts";
-import { copyContent, makeLike, takeFreeName } from "../copy-node.ts";
-import { depthOf } from "../depth.ts";
-import { checkLocks, checkWriteConditions } from "../guard.ts";
+import { checkLocks, checkWriteConditions } from "../conditions/guard.ts";
+import { copyContent, makeLike, takeFreeName } from "../content/copy-node.ts";
 import { findNode, findParent, findRequested, parseReference } from "../paths.ts";
+import { depthOf } from "../properties/depth.ts";
 import { refusal } from "../refusal.ts";
 import type { DavRequest, Site } from "../site.ts";
 

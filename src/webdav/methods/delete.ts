@@ -1,8 +1,8 @@
 import type { HttpResponse } from "../../http/exchange.ts";
 import { done, notFound } from "../answers.ts";
-import { depthOf } from "../depth.ts";
-import { checkLocks, checkWriteConditions } from "../guard.ts";
+import { checkLocks, checkWriteConditions } from "../conditions/guard.ts";
 import { findParent, findRequested } from "../paths.ts";
+import { depthOf } from "../properties/depth.ts";
 import { refusal } from "../refusal.ts";
 import type { DavRequest, Site } from "../site.ts";
 

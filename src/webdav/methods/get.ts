@@ -3,17 +3,22 @@ import type { MaybePromise } from "../../base/maybe-promise.ts";
 import type { HttpResponse } from "../../http/exchange.ts";
 import type { Extent, FileNode, Node, OpenFile } from "../../tree/node.ts";
 import { notFound, preconditionFailed } from "../answers.ts";
-import { checkConditions, type EntityFacts, factsOf, ifRangeHolds } from "../conditional.ts";
-import { attachment } from "../disposition.ts";
-import { MultipartBody, multipartType } from "../multipart.ts";
-import { directoryPage } from "../page.ts";
+import {
+  checkConditions,
+  type EntityFacts,
+  factsOf,
+  ifRangeHolds,
+} from "../conditions/conditional.ts";
+import { attachment } from "../content/disposition.ts";
+import { MultipartBody, multipartType } from "../content/multipart.ts";
+import { formatContentRange, parseRange } from "../content/range.ts";
+import { FileBody } from "../content/send-file.ts";
+import { unsatisfiable } from "../content/write-range.ts";
+import { directoryPage } from "../page/page.ts";
 import { findRequested } from "../paths.ts";
-import { contentTypeOf } from "../properties.ts";
-import { formatContentRange, parseRange } from "../range.ts";
-import { FileBody } from "../send-file.ts";
+import { contentTypeOf } from "../properties/properties.ts";
 import type { DavRequest, Site } from "../site.ts";
 import { errorResponse } from "../status.ts";
-import { unsatisfiable } from "../write-range.ts";
 
 /**
  * GET and HEAD: a file or ranges of it, a page for a directory. Of a file only the bytes that were

@@ -10,18 +10,18 @@ import {
   xmlType,
 } from "../answers.ts";
 import { clutterRefusal } from "../clutter.ts";
-import { depthOf } from "../depth.ts";
-import { checkLocks, checkWriteConditions, submittedTokens } from "../guard.ts";
-import { writeLock } from "../lock-xml.ts";
-import type { Lock, LockWish } from "../locks.ts";
-import { Multistatus } from "../multistatus.ts";
+import { checkLocks, checkWriteConditions, submittedTokens } from "../conditions/guard.ts";
+import { writeLock } from "../locks/lock-xml.ts";
+import type { Lock, LockWish } from "../locks/locks.ts";
+import { parseTimeout } from "../locks/timeout.ts";
 import { findNode, findParent, hrefOf } from "../paths.ts";
+import { depthOf } from "../properties/depth.ts";
+import { Multistatus } from "../properties/multistatus.ts";
 import { refusal } from "../refusal.ts";
 import type { DavRequest, Site } from "../site.ts";
-import { parseTimeout } from "../timeout.ts";
 import { davChild, isDav, type XmlElement } from "../xml/element.ts";
 import { writeDocument, writeElement } from "../xml/write.ts";
-import { readXmlBody } from "../xml-body.ts";
+import { readXmlBody } from "../xml/xml-body.ts";
 
 /**
  * LOCK: a new lock when there is a body, else more time for one (RFC 4918 §9.10). A name that is

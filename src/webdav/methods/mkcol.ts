@@ -1,7 +1,7 @@
 import type { HttpResponse } from "../../http/exchange.ts";
 import { done, noParent, notAllowed } from "../answers.ts";
 import { clutterRefusal } from "../clutter.ts";
-import { checkLocks, checkWriteConditions } from "../guard.ts";
+import { checkLocks, checkWriteConditions } from "../conditions/guard.ts";
 import { findNode, findParent } from "../paths.ts";
 import { refusal } from "../refusal.ts";
 import type { DavRequest, Site } from "../site.ts";

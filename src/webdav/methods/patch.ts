@@ -1,11 +1,11 @@
 import type { HttpResponse } from "../../http/exchange.ts";
 import type { Extent, FileNode } from "../../tree/node.ts";
 import { notAllowed, notFound } from "../answers.ts";
-import { checkWriteConditions } from "../guard.ts";
+import { checkWriteConditions } from "../conditions/guard.ts";
+import { grows, writeRange } from "../content/write-range.ts";
 import { findNode, findParent } from "../paths.ts";
 import { refusal } from "../refusal.ts";
 import type { DavRequest, Site } from "../site.ts";
-import { grows, writeRange } from "../write-range.ts";
 
 /** The one kind of patch that is understood. */
 export const patchType = "application/x-sabredav-partialupdate";

@@ -3,10 +3,16 @@ import { limits } from "../../base/limits.ts";
 import type { HttpResponse } from "../../http/exchange.ts";
 import type { Node, SpaceInfo } from "../../tree/node.ts";
 import { conditionFailed, notFound } from "../answers.ts";
-import { depthOf } from "../depth.ts";
-import { Multistatus, type PropStat } from "../multistatus.ts";
 import { findRequested, hrefOf } from "../paths.ts";
-import { liveNames, liveValue, needsOf, ownNames, type PropertySubject } from "../properties.ts";
+import { depthOf } from "../properties/depth.ts";
+import { Multistatus, type PropStat } from "../properties/multistatus.ts";
+import {
+  liveNames,
+  liveValue,
+  needsOf,
+  ownNames,
+  type PropertySubject,
+} from "../properties/properties.ts";
 import type { DavRequest, Site } from "../site.ts";
 import {
   davChild,
@@ -17,7 +23,7 @@ import {
   type XmlName,
 } from "../xml/element.ts";
 import { writeNamed } from "../xml/write.ts";
-import { readXmlBody } from "../xml-body.ts";
+import { readXmlBody } from "../xml/xml-body.ts";
 
 /** What is asked about each node (RFC 4918 §14.20). */
 type PropfindWish =

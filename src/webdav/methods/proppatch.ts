@@ -2,15 +2,15 @@ import { asSheepfsError, SheepfsError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
 import type { HttpResponse } from "../../http/exchange.ts";
 import { davCondition, notFound } from "../answers.ts";
-import type { PropertyChange } from "../dead-properties.ts";
-import { checkWriteConditions } from "../guard.ts";
-import { Multistatus, type PartStatus, type PropStat } from "../multistatus.ts";
+import { checkWriteConditions } from "../conditions/guard.ts";
 import { findParent, findRequested, hrefOf } from "../paths.ts";
-import { isProtected } from "../properties.ts";
+import type { PropertyChange } from "../properties/dead-properties.ts";
+import { Multistatus, type PartStatus, type PropStat } from "../properties/multistatus.ts";
+import { isProtected } from "../properties/properties.ts";
 import type { DavRequest, Site } from "../site.ts";
 import { elementsOf, isDav, nameKey, type XmlElement, type XmlName } from "../xml/element.ts";
 import { writeNamed } from "../xml/write.ts";
-import { readXmlBody } from "../xml-body.ts";
+import { readXmlBody } from "../xml/xml-body.ts";
 
 /**
  * PROPPATCH: all changes or none (RFC 4918 §9.2). What a client notes is kept while the server

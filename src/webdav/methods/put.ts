@@ -3,14 +3,14 @@ import type { HttpResponse } from "../../http/exchange.ts";
 import type { FileNode } from "../../tree/node.ts";
 import { done, noParent, notAllowed } from "../answers.ts";
 import { clutterRefusal } from "../clutter.ts";
-import { etagOf } from "../conditional.ts";
-import { checkWriteConditions } from "../guard.ts";
+import { etagOf } from "../conditions/conditional.ts";
+import { checkWriteConditions } from "../conditions/guard.ts";
+import { parseContentRange } from "../content/range.ts";
+import { storeBody, wholeBody } from "../content/write-file.ts";
+import { grows, writeRange } from "../content/write-range.ts";
 import { findNode, findParent } from "../paths.ts";
-import { parseContentRange } from "../range.ts";
 import { refusal } from "../refusal.ts";
 import type { DavRequest, Site } from "../site.ts";
-import { storeBody, wholeBody } from "../write-file.ts";
-import { grows, writeRange } from "../write-range.ts";
 
 /**
  * PUT: the body becomes a file; on a volume it is written from its start, or exactly where

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { BodyWriter } from "../../../src/http/body-writer.ts";
 import type { HttpResponse, StreamedBody } from "../../../src/http/exchange.ts";
-import { type AccessFacts, AccessLog, accessLine } from "../../../src/webdav/access-log.ts";
+import { type AccessFacts, AccessLog, accessLine } from "../../../src/webdav/door/access-log.ts";
 import { ManualClock } from "../tree/manual-clock.ts";
 import { requestOf } from "./requests.ts";
 

@@ -2,9 +2,9 @@ import { describe, expect, test } from "bun:test";
 import { limits } from "../../../src/base/limits.ts";
 import { type Logger, silentLogger } from "../../../src/base/log.ts";
 import { CancelScope } from "../../../src/base/scope.ts";
-import { type Admission, Authenticator, parseBasic } from "../../../src/webdav/auth.ts";
-import { FailedLogins } from "../../../src/webdav/failed-logins.ts";
-import type { PasswordPort } from "../../../src/webdav/password.ts";
+import { type Admission, Authenticator, parseBasic } from "../../../src/webdav/door/auth.ts";
+import { FailedLogins } from "../../../src/webdav/door/failed-logins.ts";
+import type { PasswordPort } from "../../../src/webdav/door/password.ts";
 import { ManualClock, turns } from "../tree/manual-clock.ts";
 import { fieldOf, requestOf } from "./requests.ts";
 

@@ -5,8 +5,8 @@ import {
   type EntityFacts,
   ifRangeHolds,
   isPresentTag,
-} from "../../../src/webdav/conditional.ts";
-import { parseHttpDate } from "../../../src/webdav/http-date.ts";
+} from "../../../src/webdav/conditions/conditional.ts";
+import { parseHttpDate } from "../../../src/webdav/conditions/http-date.ts";
 
 const changed = "Sun, 06 Nov 1994 08:49:37 GMT";
 const before = "Sun, 06 Nov 1994 08:49:36 GMT";

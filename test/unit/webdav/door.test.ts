@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { silentLogger } from "../../../src/base/log.ts";
 import type { HttpHandler, HttpResponse } from "../../../src/http/exchange.ts";
-import { AccessLog } from "../../../src/webdav/access-log.ts";
-import { Authenticator } from "../../../src/webdav/auth.ts";
-import { behindDoor, type DoorOptions } from "../../../src/webdav/door.ts";
+import { AccessLog } from "../../../src/webdav/door/access-log.ts";
+import { Authenticator } from "../../../src/webdav/door/auth.ts";
+import { behindDoor, type DoorOptions } from "../../../src/webdav/door/door.ts";
 import { ManualClock } from "../tree/manual-clock.ts";
 import { fieldOf, requestOf } from "./requests.ts";
 

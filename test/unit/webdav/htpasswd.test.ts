@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { Passwords } from "../../../src/sys/passwords.ts";
-import { parseHtpasswd } from "../../../src/webdav/htpasswd.ts";
+import { parseHtpasswd } from "../../../src/webdav/door/htpasswd.ts";
 
 // Made by Apache's htpasswd 2.4 with -nbB, -nbm and -nbs.
 const made = {

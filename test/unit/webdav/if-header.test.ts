@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { SheepfsError } from "../../../src/base/errors.ts";
 import { limits } from "../../../src/base/limits.ts";
-import { parseIf, tokensIn } from "../../../src/webdav/if-header.ts";
+import { parseIf, tokensIn } from "../../../src/webdav/conditions/if-header.ts";
 
 /** As short as it can be written: resource, then conditions, `!` for Not. */
 function shown(field: string): string[] {

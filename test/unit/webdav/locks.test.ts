@@ -2,8 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { SheepfsError } from "../../../src/base/errors.ts";
 import { limits } from "../../../src/base/limits.ts";
 import { seededRandom } from "../../../src/base/random.ts";
-import { type Lock, LockTable, type LockWish } from "../../../src/webdav/locks.ts";
-import { parseTimeout } from "../../../src/webdav/timeout.ts";
+import { type Lock, LockTable, type LockWish } from "../../../src/webdav/locks/locks.ts";
+import { parseTimeout } from "../../../src/webdav/locks/timeout.ts";
 import { ManualClock } from "../tree/manual-clock.ts";
 
 class Fixture {

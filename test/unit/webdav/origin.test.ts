@@ -4,7 +4,7 @@ import {
   type OriginRules,
   preflight,
   strangerRefusal,
-} from "../../../src/webdav/origin.ts";
+} from "../../../src/webdav/door/origin.ts";
 import { fieldOf, requestOf } from "./requests.ts";
 
 const names = new Set(["localhost", "127.0.0.1", "::1", "nas.lan"]);

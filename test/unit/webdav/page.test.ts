@@ -4,10 +4,10 @@ import { limits } from "../../../src/base/limits.ts";
 import { silentLogger } from "../../../src/base/log.ts";
 import type { HttpResponse } from "../../../src/http/exchange.ts";
 import type { DirNode, Node, Tree } from "../../../src/tree/node.ts";
-import { attachment } from "../../../src/webdav/disposition.ts";
-import { directoryPage } from "../../../src/webdav/page.ts";
-import { escapeHtml, sizeText } from "../../../src/webdav/page-html.ts";
-import { pageStyle, pageStyleHash } from "../../../src/webdav/page-style.ts";
+import { attachment } from "../../../src/webdav/content/disposition.ts";
+import { directoryPage } from "../../../src/webdav/page/page.ts";
+import { escapeHtml, sizeText } from "../../../src/webdav/page/page-html.ts";
+import { pageStyle, pageStyleHash } from "../../../src/webdav/page/page-style.ts";
 import {
   MemoryControl,
   MemoryDir,

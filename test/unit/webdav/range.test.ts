@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { limits } from "../../../src/base/limits.ts";
-import { parseContentRange, parseRange } from "../../../src/webdav/range.ts";
+import { parseContentRange, parseRange } from "../../../src/webdav/content/range.ts";
 
 const TiB = 2 ** 40;
 

@@ -5,14 +5,14 @@ import type { HttpResponse } from "../../../src/http/exchange.ts";
 import { EventHub, NodeIds } from "../../../src/tree/events.ts";
 import type { Node, OpenFile } from "../../../src/tree/node.ts";
 import { scratchDir } from "../../../src/tree/scratch.ts";
-import { DeadProperties } from "../../../src/webdav/dead-properties.ts";
-import { Departures } from "../../../src/webdav/departures.ts";
-import { LockTable } from "../../../src/webdav/locks.ts";
-import { AnswerMemory } from "../../../src/webdav/multistatus.ts";
+import { FileReads } from "../../../src/webdav/content/send-file.ts";
+import { FileWrites } from "../../../src/webdav/content/write-file.ts";
+import { Departures } from "../../../src/webdav/locks/departures.ts";
+import { LockTable } from "../../../src/webdav/locks/locks.ts";
+import { DeadProperties } from "../../../src/webdav/properties/dead-properties.ts";
+import { AnswerMemory } from "../../../src/webdav/properties/multistatus.ts";
 import { route } from "../../../src/webdav/router.ts";
-import { FileReads } from "../../../src/webdav/send-file.ts";
 import type { Site } from "../../../src/webdav/site.ts";
-import { FileWrites } from "../../../src/webdav/write-file.ts";
 import {
   MemoryControl,
   MemoryDir,

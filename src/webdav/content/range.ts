@@ -1,5 +1,5 @@
-import { limits } from "../base/limits.ts";
-import type { Extent } from "../tree/node.ts";
+import { limits } from "../../base/limits.ts";
+import type { Extent } from "../../tree/node.ts";
 
 /** What a `Range` field asks of a file: all of it, some extents in it, or nothing that can be had. */
 export type RangeWish =

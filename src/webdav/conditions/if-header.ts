@@ -1,5 +1,5 @@
-import { SheepfsError } from "../base/errors.ts";
-import { limits } from "../base/limits.ts";
+import { SheepfsError } from "../../base/errors.ts";
+import { limits } from "../../base/limits.ts";
 
 /** One condition of a list: on a lock, or on the entity tag. */
 export interface IfCondition {

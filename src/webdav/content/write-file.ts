@@ -1,9 +1,9 @@
-import type { Clock } from "../base/clock.ts";
-import { SheepfsError } from "../base/errors.ts";
-import { limits } from "../base/limits.ts";
-import { deadlineScope, type Scope } from "../base/scope.ts";
-import type { RequestBody } from "../http/exchange.ts";
-import type { OpenFile } from "../tree/node.ts";
+import type { Clock } from "../../base/clock.ts";
+import { SheepfsError } from "../../base/errors.ts";
+import { limits } from "../../base/limits.ts";
+import { deadlineScope, type Scope } from "../../base/scope.ts";
+import type { RequestBody } from "../../http/exchange.ts";
+import type { OpenFile } from "../../tree/node.ts";
 import { BufferPool } from "./buffer-pool.ts";
 
 /** What all bodies that are written to files share. */

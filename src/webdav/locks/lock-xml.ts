@@ -1,6 +1,6 @@
+import { hrefOf } from "../paths.ts";
+import { escapeText, writeElement } from "../xml/write.ts";
 import type { Lock } from "./locks.ts";
-import { hrefOf } from "./paths.ts";
-import { escapeText, writeElement } from "./xml/write.ts";
 
 /** What can be locked, and how (RFC 4918 §15.10). */
 export const supportedLock = ["exclusive", "shared"]

@@ -1,13 +1,13 @@
-import type { Clock } from "../base/clock.ts";
-import { limits } from "../base/limits.ts";
-import type { Logger } from "../base/log.ts";
-import type { MaybePromise } from "../base/maybe-promise.ts";
-import type { Scope } from "../base/scope.ts";
-import type { HttpRequest, HttpResponse } from "../http/exchange.ts";
+import type { Clock } from "../../base/clock.ts";
+import { limits } from "../../base/limits.ts";
+import type { Logger } from "../../base/log.ts";
+import type { MaybePromise } from "../../base/maybe-promise.ts";
+import type { Scope } from "../../base/scope.ts";
+import type { HttpRequest, HttpResponse } from "../../http/exchange.ts";
+import { refusal } from "../refusal.ts";
 import { FailedLogins } from "./failed-logins.ts";
 import type { Users } from "./htpasswd.ts";
 import type { PasswordPort } from "./password.ts";
-import { refusal } from "./refusal.ts";
 
 /** Who a request is from, or the answer that it gets instead. */
 export type Admission =

@@ -1,5 +1,5 @@
-import { SheepfsError } from "../base/errors.ts";
-import type { RequestHeaders } from "../http/exchange.ts";
+import { SheepfsError } from "../../base/errors.ts";
+import type { RequestHeaders } from "../../http/exchange.ts";
 
 export type Depth = "0" | "1" | "infinity";
 

@@ -1,10 +1,10 @@
-import type { Clock } from "../base/clock.ts";
-import { limits } from "../base/limits.ts";
-import { impatient, waitWithin } from "../tree/waiting.ts";
-import type { DavRequest } from "./site.ts";
-import { bodyTooLarge, wholeBody } from "./write-file.ts";
-import type { XmlElement } from "./xml/element.ts";
-import { parseXml } from "./xml/parse.ts";
+import type { Clock } from "../../base/clock.ts";
+import { limits } from "../../base/limits.ts";
+import { impatient, waitWithin } from "../../tree/waiting.ts";
+import { bodyTooLarge, wholeBody } from "../content/write-file.ts";
+import type { DavRequest } from "../site.ts";
+import type { XmlElement } from "./element.ts";
+import { parseXml } from "./parse.ts";
 
 /**
  * The XML in the body of a request, whatever its type is said to be; null when there is no body.

@@ -1,8 +1,8 @@
-import type { HttpResponse } from "../http/exchange.ts";
-import type { Extent, FileNode } from "../tree/node.ts";
-import { done } from "./answers.ts";
-import { refusal } from "./refusal.ts";
-import type { DavRequest, Site } from "./site.ts";
+import type { HttpResponse } from "../../http/exchange.ts";
+import type { Extent, FileNode } from "../../tree/node.ts";
+import { done } from "../answers.ts";
+import { refusal } from "../refusal.ts";
+import type { DavRequest, Site } from "../site.ts";
 import { storeBody } from "./write-file.ts";
 
 export interface RangeWish {

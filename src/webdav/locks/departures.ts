@@ -1,5 +1,5 @@
-import type { DirNode, NodeId, TreeEvent } from "../tree/node.ts";
-import type { DeadProperties } from "./dead-properties.ts";
+import type { DirNode, NodeId, TreeEvent } from "../../tree/node.ts";
+import type { DeadProperties } from "../properties/dead-properties.ts";
 import type { LockTable } from "./locks.ts";
 
 /**

@@ -1,12 +1,12 @@
-import type { HttpResponse } from "../http/exchange.ts";
-import type { Node } from "../tree/node.ts";
-import { conditionFailed, davCondition, preconditionFailed } from "./answers.ts";
+import type { HttpResponse } from "../../http/exchange.ts";
+import type { Node } from "../../tree/node.ts";
+import { conditionFailed, davCondition, preconditionFailed } from "../answers.ts";
+import type { WriteReach } from "../locks/locks.ts";
+import { findNode, hrefOf, parseReference } from "../paths.ts";
+import { Multistatus } from "../properties/multistatus.ts";
+import type { DavRequest, Site } from "../site.ts";
 import { checkConditions, type EntityFacts, factsOf, isPresentTag } from "./conditional.ts";
 import { type IfCondition, type IfList, parseIf, tokensIn } from "./if-header.ts";
-import type { WriteReach } from "./locks.ts";
-import { Multistatus } from "./multistatus.ts";
-import { findNode, hrefOf, parseReference } from "./paths.ts";
-import type { DavRequest, Site } from "./site.ts";
 
 /** A resource as an `If` list sees it. */
 interface IfFacts {

@@ -1,13 +1,13 @@
-import { asSheepfsError } from "../base/errors.ts";
-import { limits } from "../base/limits.ts";
-import type { Scope } from "../base/scope.ts";
-import type { HttpResponse } from "../http/exchange.ts";
-import type { DirEntry, DirNode, FileNode } from "../tree/node.ts";
-import { impatient } from "../tree/waiting.ts";
+import { asSheepfsError } from "../../base/errors.ts";
+import { limits } from "../../base/limits.ts";
+import type { Scope } from "../../base/scope.ts";
+import type { HttpResponse } from "../../http/exchange.ts";
+import type { DirEntry, DirNode, FileNode } from "../../tree/node.ts";
+import { impatient } from "../../tree/waiting.ts";
+import { hrefOf } from "../paths.ts";
+import type { DavRequest, Site } from "../site.ts";
 import { type PageModel, type PageRow, type PageText, pageHtml } from "./page-html.ts";
 import { pageStyleHash } from "./page-style.ts";
-import { hrefOf } from "./paths.ts";
-import type { DavRequest, Site } from "./site.ts";
 
 type PageRequest = Pick<DavRequest, "path" | "slash" | "query" | "origin" | "scope">;
 type PageSite = Pick<Site, "tree" | "clock" | "log" | "readOnly" | "basePath">;

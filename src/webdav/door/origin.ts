@@ -1,5 +1,5 @@
-import type { HttpRequest, HttpResponse, ResponseHeaders } from "../http/exchange.ts";
-import { refusal } from "./refusal.ts";
+import type { HttpRequest, HttpResponse, ResponseHeaders } from "../../http/exchange.ts";
+import { refusal } from "../refusal.ts";
 
 /** Which names and pages may reach the server without a login of their own to protect it. */
 export interface OriginRules {

@@ -1,13 +1,13 @@
-import { assert } from "../base/assert.ts";
-import type { Clock } from "../base/clock.ts";
-import { asSheepfsError, SheepfsError } from "../base/errors.ts";
-import { limits } from "../base/limits.ts";
-import type { Random } from "../base/random.ts";
-import type { Scope, Unsubscribe } from "../base/scope.ts";
-import type { Transfer } from "../base/transfer.ts";
-import type { BodyWriter } from "../http/body-writer.ts";
-import type { HttpResponse, StreamedBody } from "../http/exchange.ts";
-import type { Extent, OpenFile } from "../tree/node.ts";
+import { assert } from "../../base/assert.ts";
+import type { Clock } from "../../base/clock.ts";
+import { asSheepfsError, SheepfsError } from "../../base/errors.ts";
+import { limits } from "../../base/limits.ts";
+import type { Random } from "../../base/random.ts";
+import type { Scope, Unsubscribe } from "../../base/scope.ts";
+import type { Transfer } from "../../base/transfer.ts";
+import type { BodyWriter } from "../../http/body-writer.ts";
+import type { HttpResponse, StreamedBody } from "../../http/exchange.ts";
+import type { Extent, OpenFile } from "../../tree/node.ts";
 import { type BufferHolder, BufferPool, type BufferWaiter } from "./buffer-pool.ts";
 import { FileHeaders } from "./file-headers.ts";
 

@@ -1,6 +1,11 @@
-import type { Clock } from "../base/clock.ts";
-import type { BodyWriter } from "../http/body-writer.ts";
-import type { HttpRequest, HttpResponse, RefusedRequest, StreamedBody } from "../http/exchange.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { BodyWriter } from "../../http/body-writer.ts";
+import type {
+  HttpRequest,
+  HttpResponse,
+  RefusedRequest,
+  StreamedBody,
+} from "../../http/exchange.ts";
 
 /** Takes one line, with its end; never waits. */
 export type AccessLogSink = (line: string) => void;

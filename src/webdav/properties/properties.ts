@@ -1,10 +1,10 @@
-import { httpDate } from "../http/date.ts";
-import type { Attr, Node, SpaceInfo } from "../tree/node.ts";
-import { factsOf } from "./conditional.ts";
-import { supportedLock, writeLock } from "./lock-xml.ts";
-import type { Site } from "./site.ts";
-import { davNamespace, nameKey, type XmlName } from "./xml/element.ts";
-import { escapeText } from "./xml/write.ts";
+import { httpDate } from "../../http/date.ts";
+import type { Attr, Node, SpaceInfo } from "../../tree/node.ts";
+import { factsOf } from "../conditions/conditional.ts";
+import { supportedLock, writeLock } from "../locks/lock-xml.ts";
+import type { Site } from "../site.ts";
+import { davNamespace, nameKey, type XmlName } from "../xml/element.ts";
+import { escapeText } from "../xml/write.ts";
 
 /** Facts about a file that only we have: what `FileNode.details` tells. */
 const ownNamespace = "urn:sheepfs:file";

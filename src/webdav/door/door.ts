@@ -1,5 +1,5 @@
-import type { MaybePromise } from "../base/maybe-promise.ts";
-import type { HttpHandler, HttpRequest, HttpResponse } from "../http/exchange.ts";
+import type { MaybePromise } from "../../base/maybe-promise.ts";
+import type { HttpHandler, HttpRequest, HttpResponse } from "../../http/exchange.ts";
 import type { AccessLog } from "./access-log.ts";
 import type { Admission, Authenticator } from "./auth.ts";
 import { corsHeaders, type OriginRules, preflight, strangerRefusal } from "./origin.ts";

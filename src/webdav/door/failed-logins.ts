@@ -1,5 +1,5 @@
-import type { Clock } from "../base/clock.ts";
-import { limits } from "../base/limits.ts";
+import type { Clock } from "../../base/clock.ts";
+import { limits } from "../../base/limits.ts";
 
 interface Peer {
   failures: number;

@@ -1,7 +1,7 @@
-import { assert } from "../base/assert.ts";
-import { asSheepfsError } from "../base/errors.ts";
-import type { Scope } from "../base/scope.ts";
-import type { DirNode, FileNode, Node } from "../tree/node.ts";
+import { assert } from "../../base/assert.ts";
+import { asSheepfsError } from "../../base/errors.ts";
+import type { Scope } from "../../base/scope.ts";
+import type { DirNode, FileNode, Node } from "../../tree/node.ts";
 
 export interface NodeCopy {
   readonly node: Node;

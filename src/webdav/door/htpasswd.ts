@@ -1,5 +1,5 @@
-import { SheepfsError } from "../base/errors.ts";
-import { limits } from "../base/limits.ts";
+import { SheepfsError } from "../../base/errors.ts";
+import { limits } from "../../base/limits.ts";
 import { passwordHashes } from "./password.ts";
 
 /** Hashes by user. */

@@ -1,6 +1,6 @@
-import { DateField } from "../http/date.ts";
-import type { ResponseHeaders } from "../http/exchange.ts";
-import type { EntityFacts } from "./conditional.ts";
+import { DateField } from "../../http/date.ts";
+import type { ResponseHeaders } from "../../http/exchange.ts";
+import type { EntityFacts } from "../conditions/conditional.ts";
 
 /** Header fields about a file, made anew when it is another one or has changed. */
 export class FileHeaders {

@@ -1,10 +1,10 @@
-import type { Clock } from "../base/clock.ts";
-import { SheepfsError } from "../base/errors.ts";
-import { limits } from "../base/limits.ts";
-import type { Random } from "../base/random.ts";
-import type { Node } from "../tree/node.ts";
-import { pathKey } from "./paths.ts";
-import type { XmlElement } from "./xml/element.ts";
+import type { Clock } from "../../base/clock.ts";
+import { SheepfsError } from "../../base/errors.ts";
+import { limits } from "../../base/limits.ts";
+import type { Random } from "../../base/random.ts";
+import type { Node } from "../../tree/node.ts";
+import { pathKey } from "../paths.ts";
+import type { XmlElement } from "../xml/element.ts";
 
 /** One lock (RFC 4918 §6). It guards writes over HTTP, never reads, and nothing in the mount. */
 export interface Lock {

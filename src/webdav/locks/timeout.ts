@@ -1,4 +1,4 @@
-import { limits } from "../base/limits.ts";
+import { limits } from "../../base/limits.ts";
 
 /**
  * For how many seconds a client wants its lock: the first of its wishes that is understood, within

@@ -1,8 +1,8 @@
-import { SheepfsError } from "../base/errors.ts";
-import { limits } from "../base/limits.ts";
-import { pathKey } from "./paths.ts";
-import { nameKey, type XmlElement, type XmlName } from "./xml/element.ts";
-import { writeElement } from "./xml/write.ts";
+import { SheepfsError } from "../../base/errors.ts";
+import { limits } from "../../base/limits.ts";
+import { pathKey } from "../paths.ts";
+import { nameKey, type XmlElement, type XmlName } from "../xml/element.ts";
+import { writeElement } from "../xml/write.ts";
 
 /** One property that a client has set and that means nothing to us. */
 export interface DeadProperty {

@@ -1,8 +1,8 @@
-import { SheepfsError } from "../base/errors.ts";
-import { limits } from "../base/limits.ts";
-import type { HttpResponse, StreamedBody } from "../http/exchange.ts";
-import { xmlType } from "./answers.ts";
-import { escapeText, writeDocument } from "./xml/write.ts";
+import { SheepfsError } from "../../base/errors.ts";
+import { limits } from "../../base/limits.ts";
+import type { HttpResponse, StreamedBody } from "../../http/exchange.ts";
+import { xmlType } from "../answers.ts";
+import { escapeText, writeDocument } from "../xml/write.ts";
 
 /** Statuses that stand inside a document. */
 const statusLines = {

@@ -1,4 +1,4 @@
-import type { SummaryLine } from "../tree/node.ts";
+import type { SummaryLine } from "../../tree/node.ts";
 import { pageStyle } from "./page-style.ts";
 
 /** One entry of a directory as it is shown. */

@@ -1,5 +1,5 @@
-import type { RequestHeaders } from "../http/exchange.ts";
-import type { FileVersion, Node } from "../tree/node.ts";
+import type { RequestHeaders } from "../../http/exchange.ts";
+import type { FileVersion, Node } from "../../tree/node.ts";
 import { parseHttpDate } from "./http-date.ts";
 
 /** What conditions are judged by. */

@@ -1,6 +1,6 @@
-import type { BodyWriter } from "../http/body-writer.ts";
-import type { HttpResponse, StreamedBody } from "../http/exchange.ts";
-import type { Extent } from "../tree/node.ts";
+import type { BodyWriter } from "../../http/body-writer.ts";
+import type { HttpResponse, StreamedBody } from "../../http/exchange.ts";
+import type { Extent } from "../../tree/node.ts";
 import { formatContentRange } from "./range.ts";
 import { FileBody, type FileBodyOptions } from "./send-file.ts";
 
