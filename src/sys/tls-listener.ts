@@ -109,6 +109,8 @@ function bind({ host, port, identity, accept }: BindOptions): Listener {
 
 /** Decrypted bytes of one client that wait to be read; then it is paused. */
 const receivedBytesMax = 256 * 1024;
+/** How long a client may take for the last bytes of a connection that we have ended. */
+const farewellMs = 60_000;
 
 class TlsSocket implements AcceptedSocket {
   readonly peer: string;
@@ -125,6 +127,10 @@ class TlsSocket implements AcceptedSocket {
   #held = false;
   #telling = false;
   #gone = false;
+  /** The client has not taken all that was written. */
+  #blocked = false;
+  /** Ends what the runtime holds on to after `destroy`. */
+  #farewell: ReturnType<typeof setTimeout> | null = null;
 
   constructor(socket: Bun.Socket<Client>) {
     this.#socket = socket;
@@ -190,7 +196,13 @@ class TlsSocket implements AcceptedSocket {
     this.#events = null;
     if (this.#gone) return;
     this.#gone = true;
-    this.#socket.end();
+    // The runtime ends a connection when its client has taken everything, which may be never.
+    if (this.#blocked) this.#socket.terminate();
+    else {
+      this.#socket.end();
+      this.#farewell = setTimeout(() => this.#socket.terminate(), farewellMs);
+      this.#farewell.unref();
+    }
   }
 
   /** The runtime's: its memory is its own after the call. */
@@ -204,6 +216,7 @@ class TlsSocket implements AcceptedSocket {
 
   /** The runtime's: it takes more. */
   drained(): void {
+    this.#blocked = false;
     this.#events?.writable();
   }
 
@@ -216,13 +229,16 @@ class TlsSocket implements AcceptedSocket {
   /** The runtime's: the connection is over. */
   closed(): void {
     this.#gone = true;
+    if (this.#farewell !== null) clearTimeout(this.#farewell);
     const events = this.#events;
     this.#events = null;
     events?.close();
   }
 
   #send(bytes: Uint8Array, at: number, length: number): number {
-    return Math.max(0, this.#socket.write(bytes, at, length));
+    const taken = Math.max(0, this.#socket.write(bytes, at, length));
+    this.#blocked = taken < length;
+    return taken;
   }
 
   /** As long as something is left unread it is told of again, as the reactor does. */
