@@ -22,7 +22,7 @@ const testDeadlineMs = 30_000;
 /** These load the machine or use what exists once on it, so they run alone, after all others. */
 const aloneFolders = [
   ...["test/mount/", "test/clients/", "test/bench/", "test/conformance/"],
-  ...["test/serve/", "test/webdav/", "test/fuzz/"],
+  ...["test/serve/", "test/webdav/", "test/fuzz/", "test/faults/", "test/soak/"],
 ];
 
 /** One run's files: its binary, its temporary files, its mark on every process it starts. */

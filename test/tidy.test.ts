@@ -18,7 +18,7 @@ const programEntries = ["src/main.ts", "src/sys/waiter.ts"];
 
 function isTestEntry({ path }: SourceFile): boolean {
   return (
-    ["build.ts", "test/run.ts", "test/bench/run.ts"].includes(path) ||
+    /^(build|test\/([a-z]+\/)?run)\.ts$/.test(path) ||
     path.endsWith(".test.ts") ||
     /^tools\/[a-z-]+\.ts$/.test(path) ||
     // Programs that a test starts in a process of their own.

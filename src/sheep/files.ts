@@ -3,12 +3,14 @@ import {
   constants,
   fsync,
   fsyncSync,
+  mkdirSync,
   openSync,
   readdirSync,
   readSync,
   unlinkSync,
   writeSync,
 } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { SheepfsError } from "../base/errors.ts";
 
 /** True for an error of the file system with this code. */
@@ -98,6 +100,15 @@ export function syncDirectoryNow(path: string): void {
     fsyncSync(fd);
   } finally {
     closeSync(fd);
+  }
+}
+
+/** Makes a folder and those that it is in where they are missing, so that they survive power loss. */
+export function makeFolder(path: string): void {
+  const first = mkdirSync(path, { recursive: true, mode: 0o700 });
+  if (first === undefined) return;
+  for (let made = resolve(path); made !== dirname(resolve(first)); made = dirname(made)) {
+    syncDirectoryNow(dirname(made));
   }
 }
 

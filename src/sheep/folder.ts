@@ -2,7 +2,6 @@ import {
   closeSync,
   constants,
   fsyncSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -15,7 +14,7 @@ import { join } from "node:path";
 import { SheepfsError } from "../base/errors.ts";
 import { lockFile } from "../sys/file-lock.ts";
 import type { WireTime } from "../wire/inode.ts";
-import { diskError, hasCode, syncDirectoryNow } from "./files.ts";
+import { diskError, hasCode, makeFolder, syncDirectoryNow } from "./files.ts";
 
 /** What a format decides. */
 export interface ClusterFacts {
@@ -141,7 +140,7 @@ const newMarker: Marker = { format: "sheepfs sheep", version, generation: 0, clu
 function makeOurs(dir: string): void {
   let names: string[];
   try {
-    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    makeFolder(dir);
     names = readdirSync(dir);
   } catch (error) {
     if (hasCode(error, "EEXIST") || hasCode(error, "ENOTDIR")) {

@@ -45,6 +45,9 @@ const folderOf: Record<MetaKind, string> = {
   [metaKinds.deleted]: "deleted",
 };
 
+/** Where they are, in the store's folder. */
+export const metaFolders: readonly string[] = Object.values(folderOf);
+
 /**
  * The files of metadata, with what has changed kept in memory until it may be written: what lies
  * on the disk must never be ahead of the journal, or power loss would leave half of a change.

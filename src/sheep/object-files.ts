@@ -41,6 +41,9 @@ const copyBytes = 64 * 1024;
 const copyTurnBytes = 4 * 1024 * 1024;
 const zeros = Buffer.alloc(copyBytes);
 
+/** Where they are, in the store's folder. */
+export const objectsFolder = "objects";
+
 /** Data, VM state, attribute and index objects: a sparse file each, shorter than its object. */
 export class ObjectFiles {
   readonly #dir: string;
@@ -158,7 +161,7 @@ export class ObjectFiles {
 
   /** Every object there is, by vid. */
   *list(): Generator<ObjectName> {
-    for (const folder of readFolder(join(this.#dir, "objects"))) {
+    for (const folder of readFolder(join(this.#dir, objectsFolder))) {
       if (/^[0-9a-f]{6}$/.test(folder)) yield* this.listOf(Number.parseInt(folder, 16));
     }
   }
@@ -166,7 +169,7 @@ export class ObjectFiles {
   /** Every object of one vid. */
   *listOf(vid: number): Generator<ObjectName> {
     const kinds = Object.values(objectKinds);
-    for (const file of readFolder(join(this.#dir, "objects", hexVid(vid)))) {
+    for (const file of readFolder(join(this.#dir, objectsFolder, hexVid(vid)))) {
       const kind = kinds.find((known) => letterOf[known] === file[0]);
       if (kind === undefined || !/^.[0-9a-f]{8}$/.test(file)) continue;
       yield { kind, vid, index: Number.parseInt(file.slice(1), 16) };
@@ -175,7 +178,7 @@ export class ObjectFiles {
 
   /** Removes what a start finds of copies that were never finished. */
   removeUnfinished(): void {
-    const objects = join(this.#dir, "objects");
+    const objects = join(this.#dir, objectsFolder);
     for (const folder of readFolder(objects)) {
       for (const file of readFolder(join(objects, folder))) {
         if (file.includes("~")) unlinkIfThere(join(objects, folder, file));
@@ -213,7 +216,7 @@ export class ObjectFiles {
   }
 
   #path({ kind, vid, index }: ObjectName): string {
-    return `${this.#dir}/objects/${hexVid(vid)}/${letterOf[kind]}${index.toString(16).padStart(8, "0")}`;
+    return `${this.#dir}/${objectsFolder}/${hexVid(vid)}/${letterOf[kind]}${index.toString(16).padStart(8, "0")}`;
   }
 }
 

@@ -1,13 +1,13 @@
-import { mkdirSync } from "node:fs";
+import { join } from "node:path";
 import type { Clock, Timer } from "../base/clock.ts";
 import { SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Logger } from "../base/log.ts";
 import { syncFileSystem } from "../sys/file-lock.ts";
-import { syncDirectoryNow, yieldToOthers } from "./files.ts";
+import { makeFolder, syncDirectoryNow, yieldToOthers } from "./files.ts";
 import { Journal, type JournalContent } from "./journal.ts";
-import { MetaFiles } from "./meta-files.ts";
-import { ObjectFiles, type ObjectName, type ObjectWrite } from "./object-files.ts";
+import { MetaFiles, metaFolders } from "./meta-files.ts";
+import { ObjectFiles, type ObjectName, type ObjectWrite, objectsFolder } from "./object-files.ts";
 import { OpenFiles } from "./open-files.ts";
 import type { JournalEntry } from "./record.ts";
 
@@ -56,7 +56,8 @@ export class Store {
 
   /** Opens the store in `dir`, made if missing, and carries out what the journal holds. */
   static async open(dir: string, ports: StorePorts): Promise<Store> {
-    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    // What is made later in one of these is in a folder that is there.
+    for (const name of [objectsFolder, ...metaFolders]) makeFolder(join(dir, name));
     const { journal, content } = Journal.open(dir, ports.boot);
     syncDirectoryNow(dir);
     const store = new Store(dir, journal, ports);

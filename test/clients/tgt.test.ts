@@ -17,7 +17,7 @@ describe("tgt and we see the same bytes", () => {
   for (const objectMiB of [1, 4, 8]) {
     // [S-10]
     test(`with objects of ${objectMiB} MiB`, async () => {
-      await using cluster = await startCluster({ port: await freeShortPort() });
+      await using cluster = await startCluster({ listen: `127.0.0.1:${await freeShortPort()}` });
       using folder = new TemporaryFolder();
       const wish = { size: `${diskMiB}M`, objectSize: `${objectMiB}M` };
       const vdi = await cluster.createVdi("tgt", wish);

@@ -1,40 +1,13 @@
 import { expect, test } from "bun:test";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { seededRandom } from "../../src/base/random.ts";
 import { startCluster } from "../support/cluster.ts";
+import { LoopMount } from "../support/loop-mount.ts";
 import { mountSheepfs } from "../support/mount.ts";
-import { must, TemporaryFolder } from "../support/process.ts";
+import { must } from "../support/process.ts";
 
 const seed = Number(process.env["SEED"] ?? 20_261_124);
-
-/** A loop device with an ext4 mounted from it; both gone when disposed. */
-class LoopMount implements AsyncDisposable {
-  readonly folder = new TemporaryFolder();
-  #device: string | null = null;
-  #mounted = false;
-
-  async mount(file: string): Promise<string> {
-    const path = join(this.folder.path, "ext4");
-    mkdirSync(path, { recursive: true });
-    this.#device = (await must(["losetup", "--find", "--show", "--direct-io=on", file])).trim();
-    await must(["mount", this.#device, path]);
-    this.#mounted = true;
-    return path;
-  }
-
-  async unmount(): Promise<void> {
-    if (this.#mounted) await must(["umount", join(this.folder.path, "ext4")]);
-    this.#mounted = false;
-    if (this.#device !== null) await must(["losetup", "--detach", this.#device]);
-    this.#device = null;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.unmount();
-    this.folder[Symbol.dispose]();
-  }
-}
 
 test(`files in an ext4 on a loop device outlive unmount, detach and daemon (SEED=${seed})`, async () => {
   await using cluster = await startCluster();

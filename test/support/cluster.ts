@@ -19,7 +19,12 @@ export interface TestCluster extends AsyncDisposable {
 export interface EmbeddedSheep extends TestCluster {
   readonly dir: string;
   readonly child: Child;
-  /** Ends the process with this signal and starts another one on the same directory and port. */
+  /** @param address where to ask for it, when not where it listens */
+  createVdi(label: string, wish: VdiWish, address?: string): Promise<string>;
+  /** Ends the process with this signal. */
+  stop(signal: "SIGTERM" | "SIGKILL"): Promise<void>;
+  /** Starts another one on the same directory and port. */
+  start(): Promise<void>;
   restart(signal: "SIGTERM" | "SIGKILL"): Promise<void>;
 }
 
@@ -35,8 +40,10 @@ export interface SheepOptions {
   readonly copies?: number;
   /** Folder that its directory is made in. */
   readonly parent?: string;
-  /** 0 for any. */
-  readonly port?: number;
+  /** HOST:PORT, port 0 for any. */
+  readonly listen?: string;
+  /** What runs the program, e.g. in another namespace. */
+  readonly wrap?: readonly string[];
 }
 
 /** An embedded sheep in a process of its own, for tests that stop it or look into its directory. */
@@ -45,18 +52,25 @@ export async function startSheepProcess(options: SheepOptions = {}): Promise<Emb
   try {
     const dir = join(folder.path, "sheep");
     const copies = options.copies ?? 1;
-    const child = await startSheep(dir, `127.0.0.1:${options.port ?? 0}`, copies);
-    return new ProcessCluster(folder, dir, copies, child);
+    const { listen = "127.0.0.1:0", wrap = [] } = options;
+    const command = { dir, copies, wrap };
+    return new ProcessCluster(folder, command, await startSheep(command, listen));
   } catch (error) {
     folder[Symbol.dispose]();
     throw error;
   }
 }
 
-async function startSheep(dir: string, listen: string, copies: number): Promise<Child> {
+interface SheepCommand {
+  readonly dir: string;
+  readonly copies: number;
+  readonly wrap: readonly string[];
+}
+
+async function startSheep({ dir, copies, wrap }: SheepCommand, listen: string): Promise<Child> {
   const binary = await sheepfsBinary();
   const args = ["sheep", "--dir", dir, "--listen", listen, "--copies", String(copies)];
-  const child = start([binary, ...args]);
+  const child = start([...wrap, binary, ...args]);
   try {
     await child.until(addressIn, "address");
     return child;
@@ -71,7 +85,7 @@ function addressIn(child: Child): string | null {
   return /(\S+:[0-9]+)\n/.exec(child.stdout)?.[1] ?? null;
 }
 
-class NamedCluster implements TestCluster {
+export class NamedCluster implements TestCluster {
   readonly address: string;
   readonly embedded: boolean = false;
   readonly #created: string[] = [];
@@ -101,13 +115,13 @@ class ProcessCluster implements EmbeddedSheep {
   readonly embedded = true;
   readonly dir: string;
   readonly #folder: TemporaryFolder;
-  readonly #copies: number;
+  readonly #command: SheepCommand;
   #child: Child;
 
-  constructor(folder: TemporaryFolder, dir: string, copies: number, child: Child) {
+  constructor(folder: TemporaryFolder, command: SheepCommand, child: Child) {
     this.#folder = folder;
-    this.dir = dir;
-    this.#copies = copies;
+    this.dir = command.dir;
+    this.#command = command;
     this.#child = child;
     this.address = addressIn(child) ?? "";
   }
@@ -116,17 +130,25 @@ class ProcessCluster implements EmbeddedSheep {
     return this.#child;
   }
 
-  async createVdi(label: string, wish: VdiWish): Promise<string> {
+  async createVdi(label: string, wish: VdiWish, address = this.address): Promise<string> {
     vdiCount += 1;
     const name = `${label}${vdiCount}`;
-    await createVdi(this.address, name, wish);
+    await createVdi(address, name, wish);
     return name;
   }
 
-  async restart(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
+  async stop(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
     this.#child.kill(signal);
     await this.#child.exit();
-    this.#child = await startSheep(this.dir, this.address, this.#copies);
+  }
+
+  async start(): Promise<void> {
+    this.#child = await startSheep(this.#command, this.address);
+  }
+
+  async restart(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
+    await this.stop(signal);
+    await this.start();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
