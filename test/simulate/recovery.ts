@@ -1,8 +1,9 @@
 import type { Random } from "../../src/base/random.ts";
 import type { SimulatedClock } from "./clock.ts";
+import type { Content } from "./content.ts";
 
 export interface RecoveryPorts {
-  readonly objects: Map<string, Uint8Array>;
+  readonly content: Content;
   readonly clock: SimulatedClock;
   readonly random: Random;
 }
@@ -20,6 +21,8 @@ export class SimulatedRecovery {
   /** Objects that no recovery has brought yet. */
   readonly #due = new Set<string>();
   readonly #waiting = new Map<string, Array<() => void>>();
+  /** How often the sheep themselves have written an object. */
+  readonly #rewritten = new Map<string, number>();
 
   constructor(ports: RecoveryPorts, longestMs: number) {
     this.#ports = ports;
@@ -32,13 +35,18 @@ export class SimulatedRecovery {
   }
 
   begin(): void {
-    const { objects, clock } = this.#ports;
-    for (const key of objects.keys()) {
+    const { content, clock } = this.#ports;
+    for (const key of content.keys()) {
       this.#due.add(key);
       clock.after(this.#someMs(), () => {
         if (this.#due.has(key)) this.#recover(key);
       });
     }
+  }
+
+  /** The sheep have written it anew: what was to be put back would undo that. */
+  forget(key: string): void {
+    this.#rewritten.set(key, (this.#rewritten.get(key) ?? 0) + 1);
   }
 
   whenDone(key: string, fn: () => void): void {
@@ -53,11 +61,12 @@ export class SimulatedRecovery {
   }
 
   #recover(key: string): void {
-    const { objects, clock } = this.#ports;
-    const copy = objects.get(key)?.slice();
+    const { content, clock } = this.#ports;
+    const putBack = content.save(key);
+    const rewritten = this.#rewritten.get(key);
     clock.after(this.#someMs() / 10, () => {
       this.#due.delete(key);
-      if (copy !== undefined) objects.set(key, copy);
+      if (rewritten === this.#rewritten.get(key)) putBack?.();
       const waiting = this.#waiting.get(key) ?? [];
       this.#waiting.delete(key);
       for (const go of waiting) go();

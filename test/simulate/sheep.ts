@@ -1,17 +1,22 @@
-import { type Address, formatAddress } from "../../src/base/address.ts";
-import { EpochLogEntry } from "../../src/wire/cluster.ts";
+import type { Address } from "../../src/base/address.ts";
 import {
   headerBytes,
   NodeReplyHeader,
   ObjectRequestHeader,
   ReplyHeader,
+  VdiRequestHeader,
 } from "../../src/wire/header.ts";
-import { NodeRecord, parseIpv4 } from "../../src/wire/node.ts";
+import { NodeRecord } from "../../src/wire/node.ts";
+import { readOid, vidMax } from "../../src/wire/oid.ts";
 import { opcodes, requestFlag } from "../../src/wire/opcode.ts";
-import { results } from "../../src/wire/result.ts";
-import { RecoveryState } from "../../src/wire/vdi.ts";
+import {
+  type Answer,
+  type Incoming,
+  type SimulatedCluster,
+  type Work,
+  writeVid,
+} from "./cluster.ts";
 import type { Peer, SimulatedLink, SimulatedNetwork } from "./network.ts";
-import type { SimulatedRecovery } from "./recovery.ts";
 
 const at = ObjectRequestHeader.offsets;
 const aboutCluster: ReadonlySet<number> = new Set([
@@ -19,71 +24,6 @@ const aboutCluster: ReadonlySet<number> = new Set([
   opcodes.getNodeList.code,
   opcodes.statRecovery.code,
 ]);
-const objectBytes = 1 << 20;
-
-/** What several sheep serve together. */
-export class SimulatedCluster {
-  readonly objects = new Map<string, Uint8Array>();
-  /** Null: not formatted. */
-  ctimeSeconds: number | null = 1_700_000_000;
-  /** Version of its membership; every answer says it. */
-  epoch = 1;
-  /** What every sheep says when it is asked. */
-  recovering = false;
-  /** Null: objects lie where they belong, whatever changes. */
-  recovery: SimulatedRecovery | null = null;
-  readonly #members = new Map<string, Address>();
-
-  /** Every sheep lists all of them, whoever of them runs (protocol §11.1). */
-  get members(): readonly Address[] {
-    return [...this.#members].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, address]) => address);
-  }
-
-  /** One that was there from the beginning. */
-  begin(address: Address): void {
-    this.#members.set(formatAddress(address), address);
-  }
-
-  join(address: Address): void {
-    this.#members.set(formatAddress(address), address);
-    this.#changed();
-  }
-
-  /** The others notice that it is gone. */
-  leave(address: Address): void {
-    if (this.#members.delete(formatAddress(address))) this.#changed();
-  }
-
-  #changed(): void {
-    this.epoch += 1;
-    this.recovery?.begin();
-  }
-
-  object(key: string): Uint8Array {
-    const object = this.objects.get(key);
-    if (object === undefined) throw new Error(`no object ${key}`);
-    return object;
-  }
-}
-
-export interface Incoming {
-  readonly opcode: number;
-  readonly flags: number;
-  readonly id: number;
-  /** `vid/index` of the object, high half in hexadecimal. */
-  readonly key: string;
-  readonly cowKey: string;
-  readonly offset: number;
-  readonly length: number;
-  readonly data: Uint8Array;
-}
-
-export interface Answer {
-  readonly result: number;
-  readonly data: Uint8Array;
-}
-
-const nothing = new Uint8Array(0);
 
 /** What a test may do to a request. */
 export interface Script {
@@ -93,6 +33,15 @@ export interface Script {
   garble(reply: Uint8Array<ArrayBuffer>, request: Incoming): Uint8Array | null;
   /** How long the execution takes, that of a sign of life excepted. */
   delayMs(request: Incoming): number;
+  /** How often it is executed before the time that is answered, as after a change of members. */
+  repeats(request: Incoming): number;
+  /**
+   * When the sheep ends over a request: after how long it is carried out all the same by those who
+   * were told before, and what part of it; null when it is not.
+   */
+  outlives(request: Incoming): { readonly afterMs: number; readonly part: number } | null;
+  /** How long the object of a slot that was cleared stays. */
+  removalMs(): number;
 }
 
 /**
@@ -106,7 +55,12 @@ export class SimulatedSheep implements Peer {
     instead: () => null,
     garble: (reply) => reply,
     delayMs: () => 0,
+    repeats: () => 0,
+    outlives: () => null,
+    removalMs: () => 0,
   };
+  /** Told of what is executed, in a line; null when nobody listens. */
+  trace: ((line: string) => void) | null = null;
   /** Requests that were read, in order, signs of life excepted. */
   readonly seen: Incoming[] = [];
   readonly #network: SimulatedNetwork;
@@ -116,6 +70,8 @@ export class SimulatedSheep implements Peer {
   #stopped = false;
   #expelled = false;
   #parked: Array<() => void> = [];
+  /** Begun and not carried out. */
+  readonly #begun = new Map<Work, Incoming>();
 
   constructor(network: SimulatedNetwork, cluster: SimulatedCluster, address: Address) {
     this.#network = network;
@@ -140,6 +96,7 @@ export class SimulatedSheep implements Peer {
   /** The process ends: what it had not executed never is. */
   kill(): void {
     this.#life += 1;
+    this.#leaveBehind();
     this.#parked = [];
     this.#running = false;
     this.#stopped = false;
@@ -194,30 +151,66 @@ export class SimulatedSheep implements Peer {
   #received(request: Incoming, link: SimulatedLink): void {
     const isAboutCluster = aboutCluster.has(request.opcode);
     if (!isAboutCluster) this.seen.push(request);
-    const life = this.#life;
-    const when = (fn: () => void): (() => void) => {
-      const step = (): void => {
-        if (life !== this.#life) return;
-        if (this.#stopped) this.#parked.push(step);
-        else fn();
-      };
-      return step;
-    };
     const { clock } = this.#network;
-    const answer = when(() => this.#answer(request, link));
     if (isAboutCluster) {
-      clock.after(0, answer);
+      const { finish } = this.cluster.start(request);
+      clock.after(
+        0,
+        this.#alive(() => this.#answer(request, link, () => finish(1))),
+      );
       return;
     }
-    const execute = (): void => {
-      clock.after(this.script.delayMs(request), answer);
-    };
+    const execute = (): void => this.#execute(request, link, this.script.repeats(request));
     const { recovery } = this.cluster;
-    when(() => (recovery === null ? execute() : recovery.whenDone(request.key, execute)))();
+    this.#alive(() => (recovery === null ? execute() : recovery.whenDone(request.key, execute)))();
   }
 
-  #answer(request: Incoming, link: SimulatedLink): void {
-    const answer = this.script.instead(request) ?? this.#execute(request);
+  /** `fn` in this life of the process, when it is not stopped. */
+  #alive(fn: () => void): () => void {
+    const life = this.#life;
+    const step = (): void => {
+      if (life !== this.#life) return;
+      if (this.#stopped) this.#parked.push(step);
+      else fn();
+    };
+    return step;
+  }
+
+  #execute(request: Incoming, link: SimulatedLink, repeats: number): void {
+    const work = this.cluster.start(request);
+    this.#begun.set(work, request);
+    const carryOut = this.#alive(() => {
+      this.#begun.delete(work);
+      if (repeats > 0) {
+        work.finish(1);
+        this.#execute(request, link, repeats - 1);
+        return;
+      }
+      this.#answer(request, link, () => work.finish(1));
+      for (const drop of work.drops) {
+        this.#network.clock.after(this.script.removalMs(), this.#alive(drop));
+      }
+    });
+    this.#network.clock.after(this.script.delayMs(request), carryOut);
+  }
+
+  /** What others were told to do before it ended. */
+  #leaveBehind(): void {
+    for (const [work, request] of this.#begun) {
+      // What one sends that the others have expelled they refuse.
+      const left = this.#expelled ? null : this.script.outlives(request);
+      if (left === null) continue;
+      this.#network.clock.after(left.afterMs, () => {
+        this.trace?.(`${describe(request)} carried out by the others, ${left.part} of it`);
+        work.finish(left.part);
+      });
+    }
+    this.#begun.clear();
+  }
+
+  #answer(request: Incoming, link: SimulatedLink, execute: () => Answer): void {
+    const answer = this.script.instead(request) ?? execute();
+    this.trace?.(`${describe(request)} is answered 0x${answer.result.toString(16)}`);
     const { nodesCount } = NodeReplyHeader.offsets;
     const reply = new Uint8Array(headerBytes + answer.data.length);
     ReplyHeader.write(new DataView(reply.buffer), 0, {
@@ -228,6 +221,7 @@ export class SimulatedSheep implements Peer {
       dataLength: answer.data.length,
       result: answer.result,
     });
+    writeVid(reply, answer);
     reply.set(answer.data, headerBytes);
     if (request.opcode === opcodes.getNodeList.code) {
       reply[nodesCount] = answer.data.length / NodeRecord.size;
@@ -235,61 +229,11 @@ export class SimulatedSheep implements Peer {
     const sent = this.script.garble(reply, request);
     if (sent !== null) link.answer(sent);
   }
-
-  #execute(request: Incoming): Answer {
-    const { objects } = this.cluster;
-    const { opcode, key, offset } = request;
-    if (opcode === opcodes.statCluster.code) return this.#state();
-    if (opcode === opcodes.getNodeList.code) return success(nodeList(this.cluster.members));
-    if (opcode === opcodes.statRecovery.code) {
-      const { recovering, recovery } = this.cluster;
-      const inRecovery = recovering || recovery?.active === true ? 1 : 0;
-      return success(RecoveryState.encode({ inRecovery }));
-    }
-    if (opcode === opcodes.flushVdi.code) return failure(results.invalidParameters.code);
-    if (opcode === opcodes.createAndWriteObject.code) {
-      const base =
-        (request.flags & requestFlag.cow) !== 0 ? objects.get(request.cowKey) : undefined;
-      const object = base?.slice() ?? new Uint8Array(objectBytes);
-      object.set(request.data, offset);
-      objects.set(key, object);
-      return success(nothing);
-    }
-    const object = objects.get(key);
-    if (object === undefined) return failure(results.noObject.code);
-    if (opcode === opcodes.writeObject.code) {
-      object.set(request.data, offset);
-      return success(nothing);
-    }
-    if (opcode === opcodes.readObject.code) {
-      return success(object.slice(offset, offset + request.length));
-    }
-    return failure(results.invalidParameters.code);
-  }
-
-  #state(): Answer {
-    const { ctimeSeconds } = this.cluster;
-    if (ctimeSeconds === null) return failure(results.waitForFormat.code);
-    return success(EpochLogEntry.encode({ ctimeSeconds, ctimeNanoseconds: 5, epoch: 1 }));
-  }
 }
 
-export function success(data: Uint8Array): Answer {
-  return { result: 0, data };
-}
-
-export function failure(result: number): Answer {
-  return { result, data: nothing };
-}
-
-/** What GET_NODE_LIST answers. */
-export function nodeList(members: readonly Address[]): Uint8Array {
-  const records = members.map(({ host, port }) => {
-    const address = parseIpv4(host);
-    if (address === null) throw new Error(`${host} is no IPv4 address`);
-    return NodeRecord.encode({ address, port, vnodes: 1 });
-  });
-  return Buffer.concat(records);
+function describe({ opcode, key, offset, length }: Incoming): string {
+  const what = Object.entries(opcodes).find(([, { code }]) => code === opcode)?.[0];
+  return `${what ?? opcode} ${key} [${offset}, +${length})`;
 }
 
 /** Makes requests of the bytes of a connection, however they were cut. */
@@ -327,18 +271,17 @@ function parse(pending: Uint8Array): { incoming: Incoming; bytes: number } | nul
   const length = view.getUint32(at.dataLength, true);
   const bytes = headerBytes + ((flags & requestFlag.write) !== 0 ? length : 0);
   if (pending.length < bytes) return null;
-  const oid = (low: number): string => {
-    const high = view.getUint32(low + 4, true);
-    return `${high.toString(16)}/${view.getUint32(low, true)}`;
-  };
+  const high = view.getUint32(at.oidHigh, true);
   const incoming: Incoming = {
     opcode: view.getUint8(at.opcode),
     flags,
     id: view.getUint32(at.id, true),
-    key: oid(at.oidLow),
-    cowKey: oid(at.cowOidLow),
+    key: `${high.toString(16)}/${view.getUint32(at.oidLow, true)}`,
+    oid: readOid(view, at.oidLow),
+    cowVid: view.getUint32(at.cowOidHigh, true) & vidMax,
     offset: view.getUint32(at.offset, true),
     length,
+    snapId: view.getUint32(VdiRequestHeader.offsets.snapId, true),
     data: pending.slice(headerBytes, bytes),
   };
   return { incoming, bytes };

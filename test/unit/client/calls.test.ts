@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import type { SheepfsError } from "../../../src/base/errors.ts";
 import { clusterRequest, objectRequest, vdiRequest } from "../../../src/wire/header.ts";
 import { opcodes } from "../../../src/wire/opcode.ts";
-import { failure, success } from "../../simulate/sheep.ts";
+import { failure, success } from "../../simulate/cluster.ts";
 import { pattern, World } from "./world.ts";
 
 const inodeKey = "80abcdef/0";

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { limits } from "../../../src/base/limits.ts";
 import { opcodes } from "../../../src/wire/opcode.ts";
-import { failure } from "../../simulate/sheep.ts";
+import { failure } from "../../simulate/cluster.ts";
 import { keyOf, pattern, TestRequest, World } from "./world.ts";
 
 /** A world whose sheep answers requests on object 7 after `delayMs`, others at once. */

@@ -4,8 +4,9 @@ import { silentLogger } from "../../../src/base/log.ts";
 import { seededRandom } from "../../../src/base/random.ts";
 import { Exclusion, excludedAtMs } from "../../../src/client/exclusion.ts";
 import { SimulatedClock } from "../../simulate/clock.ts";
+import { SimulatedCluster } from "../../simulate/cluster.ts";
 import { SimulatedNetwork } from "../../simulate/network.ts";
-import { SimulatedCluster, SimulatedSheep } from "../../simulate/sheep.ts";
+import { SimulatedSheep } from "../../simulate/sheep.ts";
 
 const address = { host: "127.0.0.1", port: 7000 };
 

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { limits } from "../../../src/base/limits.ts";
 import { opcodes } from "../../../src/wire/opcode.ts";
-import { failure, nodeList, SimulatedCluster, success } from "../../simulate/sheep.ts";
+import { failure, nodeList, SimulatedCluster, success } from "../../simulate/cluster.ts";
 import { firstPort, keyOf, pattern, TestRequest, World } from "./world.ts";
 
 function address(number: number): { host: string; port: number } {

@@ -1,8 +1,9 @@
 import { expect, test } from "bun:test";
 import { type Random, seededRandom } from "../../../src/base/random.ts";
 import { opcodes } from "../../../src/wire/opcode.ts";
+import { failure } from "../../simulate/cluster.ts";
 import { SimulatedRecovery } from "../../simulate/recovery.ts";
-import { failure, type SimulatedSheep } from "../../simulate/sheep.ts";
+import type { SimulatedSheep } from "../../simulate/sheep.ts";
 import { keyOf, TestRequest, World } from "./world.ts";
 
 const seeds = seedsToRun();
@@ -176,8 +177,8 @@ class Misfortune {
       sheep.script.delayMs = () => random.below(slowMs);
     }
     const recoveryMs = [10, 1_000, 6_000][random.below(3)] ?? 10;
-    const { objects } = world.cluster;
-    world.cluster.recovery = new SimulatedRecovery({ objects, clock, random }, recoveryMs);
+    const { content } = world.cluster;
+    world.cluster.recovery = new SimulatedRecovery({ content, clock, random }, recoveryMs);
     network.weather.latencyMs = [1, 5, 40][random.below(3)] ?? 1;
     network.weather.cutBytes = [700, 50_000, 1 << 20][random.below(3)] ?? 700;
     network.weather.takeBytes = [900, 60_000, 1 << 20][random.below(3)] ?? 900;

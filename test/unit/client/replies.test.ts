@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { headerBytes } from "../../../src/wire/header.ts";
 import { opcodes } from "../../../src/wire/opcode.ts";
-import { failure, success } from "../../simulate/sheep.ts";
+import { failure, success } from "../../simulate/cluster.ts";
 import { keyOf, pattern, TestRequest, World } from "./world.ts";
 
 const at = { opcode: 1, id: 8, dataLength: 12 } as const;

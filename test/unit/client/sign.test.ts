@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { limits } from "../../../src/base/limits.ts";
 import { opcodes } from "../../../src/wire/opcode.ts";
-import { success } from "../../simulate/sheep.ts";
+import { success } from "../../simulate/cluster.ts";
 import { keyOf, TestRequest, World } from "./world.ts";
 
 /** A world whose sheep says nothing of its cluster to the first so many that ask. */

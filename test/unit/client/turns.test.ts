@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { limits } from "../../../src/base/limits.ts";
 import { opcodes } from "../../../src/wire/opcode.ts";
-import type { Incoming } from "../../simulate/sheep.ts";
+import type { Incoming } from "../../simulate/cluster.ts";
 import { keyOf, pattern, TestRequest, World } from "./world.ts";
 
 const objectBytes = 1 << 20;

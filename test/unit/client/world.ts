@@ -5,8 +5,9 @@ import { CancelScope } from "../../../src/base/scope.ts";
 import { SheepClient } from "../../../src/client/client.ts";
 import type { ObjectRequest } from "../../../src/volume/ports.ts";
 import { SimulatedClock } from "../../simulate/clock.ts";
+import { SimulatedCluster } from "../../simulate/cluster.ts";
 import { SimulatedNetwork } from "../../simulate/network.ts";
-import { SimulatedCluster, SimulatedSheep } from "../../simulate/sheep.ts";
+import { SimulatedSheep } from "../../simulate/sheep.ts";
 
 export const firstPort = 7000;
 

@@ -7,8 +7,9 @@ import type {
   VdiName,
   VdiResolver,
 } from "../../../src/volume/ports.ts";
-import { grefsAt, type InodeHeader, slotsAt } from "../../../src/wire/inode.ts";
-import { MemoryInode } from "../../simulate/inode.ts";
+import { type InodeHeader, slotsAt } from "../../../src/wire/inode.ts";
+import { type Change, Content, slotsOf, type VdiSpec } from "../../simulate/content.ts";
+import type { MemoryInode } from "../../simulate/inode.ts";
 import type { Simulation } from "./simulation.ts";
 
 /** How often what goes wrong, in thousandths. */
@@ -21,18 +22,8 @@ export interface Faults {
   doubt: number;
 }
 
-export interface VdiSpec {
-  readonly name: string;
-  readonly sizeBytes: number;
-  readonly objectShift: number;
-  readonly storePolicy: 0 | 1;
-}
-
 /** How one request ends. */
 export type Outcome = "done" | "refused" | "lost" | "doubt";
-
-/** As much of an index node as small trees use. */
-const nodeBytes = 2 ** 18;
 
 /** How a request is answered. */
 interface Answer {
@@ -50,10 +41,7 @@ interface Claim {
 }
 
 /**
- * A cluster in memory that answers as sheep 1.0 does, its odd sides included: a create replaces, an
- * index write is never refused, an object goes some time after the slot that named it, a snapshot
- * is made in steps and puts back the index of when it began. Requests take their time and overtake
- * each other.
+ * A cluster as a port, without any wire: requests take their time and overtake each other.
  *
  * `violations` collects what no client may do.
  */
@@ -79,14 +67,8 @@ export class MemoryCluster implements ObjectStore, VdiResolver {
   stalled: (request: ObjectRequest) => boolean = () => false;
   readonly #sim: Simulation;
   readonly #random: Random;
-  readonly #inodes = new Map<number, MemoryInode>();
-  readonly #objects = new Map<string, Uint8Array>();
-  readonly #nodes = new Map<string, Uint8Array>();
-  readonly #ledgers = new Map<string, Map<number, number>>();
-  /** What the daemons hold for snapshots. */
-  readonly #readOnly = new Set<number>();
+  readonly #content = new Content();
   readonly #claims = new Map<string, Set<Claim>>();
-  #nextVid = 0x100;
   #doubts = 0;
   #snapshots = 0;
   #cuts = 0;
@@ -97,77 +79,41 @@ export class MemoryCluster implements ObjectStore, VdiResolver {
   }
 
   createVdi(spec: VdiSpec): number {
-    const vid = this.#takeVid();
-    const header: InodeHeader = {
-      name: new TextEncoder().encode(spec.name),
-      tag: new Uint8Array(),
-      createTime: { seconds: vid, nanoseconds: 0 },
-      snapTime: { seconds: 0, nanoseconds: 0 },
-      vmClockNsec: 0,
-      vdiSize: spec.sizeBytes,
-      vmStateSize: 0,
-      copyPolicy: 0,
-      storePolicy: spec.storePolicy,
-      copies: 1,
-      blockSizeShift: spec.objectShift,
-      snapId: 1,
-      vid,
-      parentVid: 0,
-      btreeCounter: 0,
-      isSnapshot: false,
-    };
-    this.#inodes.set(vid, MemoryInode.make(header));
-    return vid;
+    return this.#content.createVdi(spec);
   }
 
   /** Makes a snapshot as a sheep does: in steps, while others go on. */
   async snapshot(vid: number): Promise<number> {
     this.#snapshots += 1;
-    const base = this.inode(vid).copy();
-    await this.#pause(this.snapshotStepMs);
-    base.header = { ...base.header, snapTime: { seconds: 1, nanoseconds: 0 } };
-    for (let index = 0; index < base.slotCount; index += 1) {
-      if (base.slot(index) === 0) continue;
-      const { generation, count } = base.gref(index);
-      base.grefs.set(index, { generation, count: count + 1 });
+    const steps = this.#content.snapshot(vid);
+    for (;;) {
+      const step = steps.next();
+      if (step.done === true) {
+        this.#snapshots -= 1;
+        return step.value;
+      }
+      await this.#pause(this.snapshotStepMs);
     }
-    this.#inodes.set(vid, base.copy());
-    await this.#pause(this.snapshotStepMs);
-    const next = this.#derive(base, { name: base.header.name, snapId: base.header.snapId + 1 });
-    await this.#pause(this.snapshotStepMs);
-    this.#readOnly.add(vid);
-    this.#snapshots -= 1;
-    return next;
   }
 
-  /** A VDI made from a snapshot, under a name of its own. */
   clone(vid: number, name: string): number {
-    const base = this.inode(vid);
-    for (let index = 0; index < base.slotCount; index += 1) {
-      if (base.slot(index) === 0) continue;
-      const { generation, count } = base.gref(index);
-      base.grefs.set(index, { generation, count: count + 1 });
-    }
-    return this.#derive(base, { name: new TextEncoder().encode(name), snapId: 1 });
+    return this.#content.clone(vid, name);
   }
 
-  /** What somebody does who clones a working VDI: the daemons refuse its writes from then on. */
   markReadOnly(vid: number): void {
-    this.#readOnly.add(vid);
+    this.#content.markReadOnly(vid);
   }
 
   inode(vid: number): MemoryInode {
-    const inode = this.#inodes.get(vid);
-    if (inode === undefined) throw new Error(`no inode ${vid}`);
-    return inode;
+    return this.#content.inode(vid);
   }
 
   object(vid: number, index: number): Uint8Array | null {
-    return this.#objects.get(key(vid, index)) ?? null;
+    return this.#content.object(vid, index);
   }
 
   removeObject(vid: number, index: number): void {
-    this.#objects.delete(key(vid, index));
+    this.#content.removeObject(vid, index);
   }
 
   /** Nothing is in doubt, and no snapshot is being made. */
@@ -230,8 +176,8 @@ export class MemoryCluster implements ObjectStore, VdiResolver {
     return this.#call(
       false,
       () => {
-        this.#writeInode(vid, offset, late);
-        return null;
+        const what = { kind: "inode", how: "write", cowVid: 0 } as const;
+        return this.#change({ ...what, vid, index: 0, offset, data: late });
       },
       resolved,
     );
@@ -239,9 +185,10 @@ export class MemoryCluster implements ObjectStore, VdiResolver {
 
   readIndexNode(vid: number, number: number, into: Uint8Array, _scope: Scope): Promise<void> {
     return this.#call(true, () => {
-      const node = this.#nodes.get(key(vid, number));
-      if (node === undefined) return "stale";
-      into.set(node.subarray(0, into.length));
+      const range = { offset: 0, length: into.length };
+      const bytes = this.#content.read("index", vid, number, range);
+      if (bytes === null) return "stale";
+      into.set(bytes);
       return null;
     });
   }
@@ -257,12 +204,9 @@ export class MemoryCluster implements ObjectStore, VdiResolver {
     return this.#call(
       false,
       () => {
-        let node = this.#nodes.get(key(vid, number));
-        if (create) node = new Uint8Array(Math.max(nodeBytes, 2 * late.length));
-        if (node === undefined) return "stale";
-        node.set(late, offset);
-        this.#nodes.set(key(vid, number), node);
-        return null;
+        const how = create ? "create" : "write";
+        const place = { kind: "index", vid, index: number, offset } as const;
+        return this.#change({ ...place, how, cowVid: 0, data: late });
       },
       resolved,
     );
@@ -277,39 +221,9 @@ export class MemoryCluster implements ObjectStore, VdiResolver {
 
   async resolve(name: VdiName, _scope: Scope): Promise<InodeHeader> {
     await this.#pause(this.latencyMs);
-    const text = new TextDecoder().decode(name.name);
-    const headers = [...this.#inodes.values()]
-      .map((inode) => inode.header)
-      .filter((header) => new TextDecoder().decode(header.name) === text)
-      .reverse();
-    const { snapshot } = name;
-    const found =
-      snapshot === null
-        ? headers[0]
-        : headers.find((header) => "id" in snapshot && header.snapId === snapshot.id);
-    if (found === undefined || found.isSnapshot === (snapshot === null)) {
-      throw new SheepfsError("not_found", `no VDI '${text}'`);
-    }
-    return found;
-  }
-
-  #takeVid(): number {
-    this.#nextVid += 1;
-    return this.#nextVid;
-  }
-
-  #derive(base: MemoryInode, about: { name: Uint8Array; snapId: number }): number {
-    const vid = this.#takeVid();
-    const next = base.copy();
-    const snapTime = { seconds: 0, nanoseconds: 0 };
-    next.header = { ...base.header, ...about, vid, snapTime, parentVid: base.header.vid };
-    next.grefs = new Map();
-    for (let index = 0; index < base.slotCount; index += 1) {
-      const { generation } = base.gref(index);
-      if (base.slot(index) !== 0) next.grefs.set(index, { generation: generation + 1, count: 0 });
-    }
-    this.#inodes.set(vid, next);
-    return vid;
+    const found = this.#content.find(name);
+    if (found !== null) return found;
+    throw new SheepfsError("not_found", `no VDI '${new TextDecoder().decode(name.name)}'`);
   }
 
   #claim(request: ObjectRequest): Claim {
@@ -342,19 +256,21 @@ export class MemoryCluster implements ObjectStore, VdiResolver {
   }
 
   #write(request: ObjectRequest): ErrorCode | null {
-    const { kind, vid, index, offset, length, at } = request;
-    if (this.#readOnly.has(vid)) return "read_only";
-    const objectBytes = 2 ** this.inode(vid).header.blockSizeShift;
-    if (offset + length > objectBytes) this.violations.push("a write beyond an object's end");
-    let object = this.object(vid, index);
-    if (kind === "create") object = new Uint8Array(objectBytes);
-    if (kind === "cow") {
-      const base = this.object(request.cowVid, index);
-      object = length === objectBytes ? new Uint8Array(objectBytes) : (base?.slice() ?? null);
+    const { kind, vid, index, cowVid, offset, length, at } = request;
+    if (offset + length > this.#content.objectBytes(vid)) {
+      this.violations.push("a write beyond an object's end");
     }
-    if (object === null) return "stale";
-    object.set(request.buffer.subarray(at, at + length), offset);
-    this.#objects.set(key(vid, index), object);
+    if (kind === "read") return null;
+    const data = request.buffer.subarray(at, at + length);
+    return this.#change({ kind: "data", how: kind, vid, index, cowVid, offset, data });
+  }
+
+  #change(change: Change): ErrorCode | null {
+    const begun = this.#content.begin(change);
+    if (typeof begun === "string") return begun;
+    const drops = this.#content.apply(begun);
+    if (typeof drops === "string") return drops;
+    for (const drop of drops) this.#sim.after(this.#upTo(this.removalMs), drop);
     return null;
   }
 
@@ -382,44 +298,6 @@ export class MemoryCluster implements ObjectStore, VdiResolver {
       if (value !== 0 && inode.slot(index) === value) {
         this.violations.push(`slot ${index} is written anew, its references are lost`);
       }
-    }
-  }
-
-  #writeInode(vid: number, offset: number, bytes: Uint8Array): void {
-    const inode = this.inode(vid);
-    const accounted = offset >= slotsAt && offset + bytes.length <= grefsAt;
-    const first = (offset - slotsAt) / 4;
-    const drops: Array<() => void> = [];
-    if (accounted) {
-      for (const [at, value] of slotsOf(bytes).entries()) {
-        const index = first + at;
-        const old = inode.slot(index);
-        const { generation, count } = inode.gref(index);
-        inode.grefs.delete(index);
-        if (old !== 0 && old !== value) {
-          drops.push(() => this.#drop(old, index, { generation, count }));
-        }
-      }
-    }
-    inode.write(offset, bytes);
-    for (const drop of drops) this.#sim.after(this.#upTo(this.removalMs), drop);
-  }
-
-  /** Protocol §8.5. */
-  #drop(vid: number, index: number, ref: { generation: number; count: number }): void {
-    const { generation, count } = ref;
-    if (generation === 0 && count === 0) {
-      this.removeObject(vid, index);
-      return;
-    }
-    const ledger = this.#ledgers.get(key(vid, index)) ?? new Map([[0, 1]]);
-    ledger.set(generation, (ledger.get(generation) ?? 0) - 1);
-    ledger.set(generation + 1, (ledger.get(generation + 1) ?? 0) + count);
-    if ([...ledger.values()].every((value) => value === 0)) {
-      this.#ledgers.delete(key(vid, index));
-      this.removeObject(vid, index);
-    } else {
-      this.#ledgers.set(key(vid, index), ledger);
     }
   }
 
@@ -493,8 +371,4 @@ export class MemoryCluster implements ObjectStore, VdiResolver {
 
 function key(vid: number, index: number): string {
   return `${vid}/${index}`;
-}
-
-function slotsOf(bytes: Uint8Array): Uint32Array {
-  return new Uint32Array(bytes.slice().buffer);
 }
