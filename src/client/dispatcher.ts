@@ -168,7 +168,6 @@ export class Dispatcher implements PoolOwner {
       if (flight.overtaken) {
         this.#repeat(flight);
       } else {
-        if (flight.creates) this.#turns.created(flight);
         this.#conclude(flight, null);
       }
     } else {

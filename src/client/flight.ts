@@ -73,8 +73,6 @@ export class Flight {
   flags = 0;
   rule: ReplayRule = "idempotent";
   changes = false;
-  /** It makes its object. */
-  creates = false;
   /** Of its object among those that take turns; -1 for a request on none. */
   place = -1;
   /** Of its object, when it has a place. */
@@ -143,7 +141,6 @@ export class Flight {
     this.flags = flags;
     this.rule = "idempotent";
     this.changes = !reads;
-    this.creates = request.kind === "create" || request.kind === "cow";
     this.#setObject(request.index, request.vid);
     this.scope = request.scope;
     this.body = reads ? null : request.buffer;
@@ -162,7 +159,6 @@ export class Flight {
     this.opcode = opcodes[request.opcode].code;
     this.flags = 0;
     this.rule = plan.rule;
-    this.creates = this.opcode === opcodes.createAndWriteObject.code;
     this.#findObject(request);
     this.scope = scope;
     this.body = request.data;

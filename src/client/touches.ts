@@ -54,10 +54,6 @@ export class Touches {
     return this.#states.size > 0 && this.#states.get(keyOf(flight)) === "sound";
   }
 
-  isUnderWay(flight: Flight): boolean {
-    return this.#states.get(keyOf(flight)) === "underWay";
-  }
-
   /** Finds out about the object of this flight, unless that is under way. */
   touch(flight: Flight): void {
     const key = keyOf(flight);
@@ -84,14 +80,6 @@ export class Touches {
       length: 0,
     };
     this.#ports.submit(plan, sink, deadlineScope(clock, limits.operationTimeoutMs));
-  }
-
-  /** It was just made, which a sheep does whether or not it recovers it. */
-  created(flight: Flight): void {
-    const key = keyOf(flight);
-    this.#makeRoom();
-    this.#states.set(key, "underWay");
-    this.#rest(key, this.#era, 0, flight.replyEpoch === this.epoch);
   }
 
   /** The members have changed, or nothing of this is needed any more. */

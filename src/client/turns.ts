@@ -65,16 +65,13 @@ export class Turns {
     if (this.#state === "settled" || place === noPlace) return true;
     if (this.#touches.isSound(flight)) return true;
     if (this.#counts[place] !== 0) return false;
-    if (!flight.changes) return true;
-    return this.#state === "unsettled" && flight.creates && !this.#touches.isUnderWay(flight);
+    return !flight.changes;
   }
 
   /** Somebody waits since this one is not free: finds out what it must wait for. */
   waits(flight: Flight): void {
     this.#look();
-    if (this.#state === "unsettled" && flight.changes && !flight.creates) {
-      this.#touches.touch(flight);
-    }
+    if (this.#state === "unsettled" && flight.changes) this.#touches.touch(flight);
   }
 
   /** The flight is on a connection now. */
@@ -89,11 +86,6 @@ export class Turns {
     const { place } = flight;
     if (place === noPlace) return;
     this.#counts[place] = (this.#counts[place] ?? 0) - 1;
-  }
-
-  /** It made its object, on every sheep that has a part of it. */
-  created(flight: Flight): void {
-    if (this.#state === "unsettled") this.#touches.created(flight);
   }
 
   /** An answer says that the cluster has this epoch. */

@@ -53,6 +53,7 @@ export class Content {
   /** All but inodes. */
   readonly objects = new Map<string, Uint8Array>();
   readonly #inodes = new Map<number, MemoryInode>();
+  readonly #objectBytes = new Map<number, number>();
   readonly #ledgers = new Map<string, Map<number, number>>();
   /** What the daemons hold for snapshots. */
   readonly #readOnly = new Set<number>();
@@ -81,6 +82,7 @@ export class Content {
       isSnapshot: false,
     };
     this.#inodes.set(vid, MemoryInode.make(header));
+    this.#objectBytes.set(vid, 2 ** spec.objectShift);
     return vid;
   }
 
@@ -150,8 +152,7 @@ export class Content {
   }
 
   objectBytes(vid: number): number {
-    const inode = this.#inodes.get(vid);
-    return inode === undefined ? looseObjectBytes : 2 ** inode.header.blockSizeShift;
+    return this.#objectBytes.get(vid) ?? looseObjectBytes;
   }
 
   /** Null when there is no such object. */
@@ -269,6 +270,7 @@ export class Content {
       if (base.slot(index) !== 0) next.grefs.set(index, { generation: generation + 1, count: 0 });
     }
     this.#rewrite(vid, next);
+    this.#objectBytes.set(vid, this.objectBytes(base.header.vid));
     return vid;
   }
 
@@ -312,7 +314,7 @@ const kindBits: Record<ObjectKind, number> = {
 };
 
 /** The name of an object: the high half of its oid in hexadecimal, and the low one. */
-export function objectKey(kind: ObjectKind, vid: number, index: number): string {
+function objectKey(kind: ObjectKind, vid: number, index: number): string {
   return `${((kindBits[kind] | vid) >>> 0).toString(16)}/${index}`;
 }
 

@@ -1,9 +1,6 @@
 import { expect, test } from "bun:test";
 import { type Random, seededRandom } from "../../../src/base/random.ts";
-import { opcodes } from "../../../src/wire/opcode.ts";
-import { failure } from "../../simulate/cluster.ts";
-import { SimulatedRecovery } from "../../simulate/recovery.ts";
-import type { SimulatedSheep } from "../../simulate/sheep.ts";
+import { Misfortune } from "../../simulate/faults.ts";
 import { keyOf, TestRequest, World } from "./world.ts";
 
 const seeds = seedsToRun();
@@ -46,6 +43,8 @@ class Worker {
   readonly requests: TestRequest[] = [];
   left = operations;
   idle = true;
+  /** The members of the cluster stay the same. */
+  steady = false;
   #allowed = new Set<number>([0]);
   readonly #world: World;
   readonly #random: Random;
@@ -98,7 +97,8 @@ class Worker {
       const allowed = [...this.#allowed].join(" or ");
       this.wrong.push(`worker ${this.#number} read ${stamp} where ${allowed} is`);
     }
-    this.#allowed = new Set([stamp]);
+    // What was not acknowledged a recovery may take away again.
+    if (this.steady) this.#allowed = new Set([stamp]);
   }
 
   #soon(): void {
@@ -126,149 +126,6 @@ class Worker {
   }
 }
 
-/** What goes wrong, drawn from the seed; some kinds are off, some frequent. */
-class Misfortune {
-  readonly #world: World;
-  readonly #random: Random;
-  readonly #kinds: Array<(sheep: SimulatedSheep) => void>;
-  #over = false;
-
-  constructor(world: World, random: Random) {
-    this.#world = world;
-    this.#random = random;
-    const { clock, network } = world;
-    const longestMs = [2_000, 12_000, 40_000][random.below(3)] ?? 12_000;
-    const later = (fn: () => void): void => {
-      clock.after(random.below(longestMs), fn);
-    };
-    const all: Array<(sheep: SimulatedSheep) => void> = [
-      (sheep) => sheep.cut(),
-      (sheep) => {
-        sheep.kill();
-        later(() => this.#miss(sheep));
-        later(() => this.#restart(sheep));
-      },
-      (sheep) => {
-        this.#stop(sheep);
-        later(() => sheep.wake());
-      },
-      (sheep) => {
-        this.#stop(sheep);
-        later(() => this.#miss(sheep));
-        later(() => {
-          sheep.wake();
-          later(() => this.#restart(sheep));
-        });
-      },
-      (sheep) => {
-        network.part(sheep.address);
-        later(() => network.heal(sheep.address));
-      },
-      (sheep) => this.#garble(sheep),
-      (sheep) => this.#refuse(sheep),
-      (sheep) => {
-        const scope = world.scope(10_000);
-        world.client.moveTo([sheep.address, ...world.client.gateways], scope).catch(() => {});
-      },
-    ];
-    this.#kinds = all.filter(() => random.below(3) > 0);
-    for (const sheep of world.sheep) {
-      const slowMs = [1, 30, 400][random.below(3)] ?? 1;
-      sheep.script.delayMs = () => random.below(slowMs);
-    }
-    const recoveryMs = [10, 1_000, 6_000][random.below(3)] ?? 10;
-    const { content } = world.cluster;
-    world.cluster.recovery = new SimulatedRecovery({ content, clock, random }, recoveryMs);
-    network.weather.latencyMs = [1, 5, 40][random.below(3)] ?? 1;
-    network.weather.cutBytes = [700, 50_000, 1 << 20][random.below(3)] ?? 700;
-    network.weather.takeBytes = [900, 60_000, 1 << 20][random.below(3)] ?? 900;
-    this.#strike();
-  }
-
-  /** From here all goes well, and fast: what has not ended by and by never does. */
-  end(): void {
-    this.#over = true;
-    const { sheep: all, network } = this.#world;
-    Object.assign(network.weather, { latencyMs: 1, cutBytes: 1 << 20, takeBytes: 1 << 20 });
-    for (const sheep of all) {
-      network.heal(sheep.address);
-      sheep.wake();
-      this.#restart(sheep);
-      sheep.script.garble = (reply) => reply;
-      sheep.script.instead = () => null;
-      sheep.script.delayMs = () => 1;
-    }
-  }
-
-  #strike(): void {
-    this.#world.clock.after(200 + this.#random.below(3_000), () => {
-      if (this.#over) return;
-      const kind = this.#kinds[this.#random.below(Math.max(1, this.#kinds.length))];
-      const sheep = this.#world.sheep[this.#random.below(this.#world.sheep.length)];
-      if (kind !== undefined && sheep !== undefined) kind(sheep);
-      this.#strike();
-    });
-  }
-
-  /** What it has read it executes when it wakes, whether it still is connected or not. */
-  #stop(sheep: SimulatedSheep): void {
-    sheep.stop();
-    if (this.#random.below(2) === 0) sheep.cut();
-  }
-
-  /** The others notice that it is dead or stopped, if it still is. */
-  #miss(sheep: SimulatedSheep): void {
-    const { members } = this.#world.cluster;
-    const alone = members.length === 1 || !members.includes(sheep.address);
-    if (!alone && (!sheep.running || sheep.stopped)) sheep.expel();
-  }
-
-  /** It joins anew when it was dead, whether the others had noticed or not. */
-  #restart(sheep: SimulatedSheep): void {
-    if (sheep.running) return;
-    const { cluster } = this.#world;
-    cluster.leave(sheep.address);
-    sheep.start();
-    cluster.join(sheep.address);
-  }
-
-  #garble(sheep: SimulatedSheep): void {
-    let left = 1 + this.#random.below(3);
-    const random = this.#random;
-    sheep.script.garble = (reply) => {
-      if (left === 0) return reply;
-      left -= 1;
-      const view = new DataView(reply.buffer);
-      switch (random.below(5)) {
-        case 0:
-          view.setUint32(12, view.getUint32(12, true) + 1 + random.below(1000), true);
-          return reply;
-        case 1:
-          view.setUint32(12, Math.max(0, view.getUint32(12, true) - 1), true);
-          return reply.length > 48 ? reply.slice(0, -1) : new Uint8Array(48);
-        case 2:
-          view.setUint8(1, 0x7e);
-          return reply;
-        case 3:
-          view.setUint32(8, random.u32(), true);
-          return reply;
-        default:
-          return new Uint8Array(random.below(200)).map(() => random.below(256));
-      }
-    };
-  }
-
-  #refuse(sheep: SimulatedSheep): void {
-    const codes = [0x8f, 0x86, 0x8c, 0x19, 0x11];
-    let left = 1 + this.#random.below(10);
-    sheep.script.instead = (request) => {
-      if (left === 0 || request.opcode === opcodes.statCluster.code) return null;
-      left -= 1;
-      return failure(codes[left % codes.length] ?? 0x8f);
-    };
-  }
-}
-
 async function play(seed: number): Promise<string[]> {
   const random = seededRandom(seed);
   await using world = new World({ sheep: 1 + random.below(3), seed });
@@ -282,7 +139,10 @@ async function play(seed: number): Promise<string[]> {
   const warm = new TestRequest(world.scope(), { kind: "read", length: 512 });
   world.run(warm);
   const misfortune = new Misfortune(world, random);
-  for (const worker of crew) worker.next();
+  for (const worker of crew) {
+    worker.steady = misfortune.steady;
+    worker.next();
+  }
   world.clock.until(() => crew.every((worker) => worker.idle && worker.left === 0), 400_000);
   misfortune.end();
   const wrong: string[] = [];
