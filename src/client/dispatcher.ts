@@ -400,6 +400,8 @@ export class Dispatcher implements PoolOwner {
     this.#nowMs = this.#ports.clock.nowMs();
     const over = this.#waiting.remove((flight) => this.#isOver(flight) && flight.suspects === null);
     for (const flight of over) this.#finish(flight, this.#endOf(flight, false));
+    // What came behind them was not looked at: there was somebody before it.
+    if (over.length > 0) this.#pumpSoon();
     for (let flight = this.#waiting.first; flight !== null; flight = flight.next) {
       if (this.#isOver(flight)) this.#abandon(flight);
     }

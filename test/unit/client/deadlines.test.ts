@@ -169,3 +169,18 @@ test("closing the client ends what is under way", async () => {
   const late = new TestRequest(world.scope(), { kind: "read", length: 512 });
   expect(world.run(late)?.code).toBe("cancelled");
 });
+
+test("what comes behind a request that was given up before it was submitted is sent all the same", async () => {
+  await using world = new World();
+  world.cluster.objects.set(keyOf(0), pattern(1 << 20, 1));
+  // A write makes it find out that the cluster is settled.
+  const first = new TestRequest(world.scope(), { kind: "write", data: pattern(512, 1) });
+  expect(world.run(first)).toBeNull();
+  world.clock.pass(limits.membersLookMs + 1_000);
+  const over = new TestRequest(world.scope(), { kind: "read", length: 512 });
+  over.scope.cancel();
+  const behind = new TestRequest(world.scope(), { kind: "read", length: 512 });
+  for (const request of [over, behind]) world.client.store.submit(request);
+  expect(world.clock.until(() => behind.dones > 0, 1_000)).toBe(true);
+  expect([over.error?.code, behind.error]).toEqual(["cancelled", null]);
+});

@@ -113,7 +113,7 @@ test("who joins is learned of, and who has left is not turned to", async () => {
 
 test("a sheep of another cluster at the address of a member is not used", async () => {
   await using world = learned(1);
-  const { SimulatedCluster } = await import("../../simulate/sheep.ts");
+  const { SimulatedCluster } = await import("../../simulate/cluster.ts");
   const other = new SimulatedCluster();
   other.ctimeSeconds = 1_600_000_000;
   const stranger = world.newSheep(8, other);
