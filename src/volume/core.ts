@@ -203,7 +203,11 @@ export class VolumeCore {
     this.ownBlocksChanges += 1;
     this.ownBlocks = null;
     this.index.forget(index);
-    if (this.geometry.kind === "array") this.touched.markUnsure(index);
+    if (this.geometry.kind === "btree") return;
+    // It may have been changed, and a snapshot under way have left that out.
+    this.unverified = true;
+    this.indexChangedMs = this.ports.clock.nowMs();
+    this.touched.markUnsure(index);
   }
 
   /** The error of one piece of I/O, naming the volume and the place. */

@@ -210,9 +210,9 @@ export class Misfortune {
   }
 
   #outOfSpace(reply: Uint8Array<ArrayBuffer>, request: Incoming): Uint8Array {
-    if (this.#full && changes(request)) {
-      new DataView(reply.buffer).setUint32(16, results.noSpace.code, true);
-    }
+    const view = new DataView(reply.buffer);
+    const succeeded = view.getUint32(16, true) === results.success.code;
+    if (this.#full && succeeded && changes(request)) view.setUint32(16, results.noSpace.code, true);
     return reply;
   }
 

@@ -87,6 +87,20 @@ describe("when somebody else makes a snapshot", () => {
     }
   });
 
+  test("a slot that was written although that failed is taken along, with what was written since", () => {
+    const given = world();
+    const { sim, cluster, volume } = given;
+    cluster.snapshotStepMs = 50;
+    const snapshot = cluster.snapshot(given.vid);
+    cluster.forced.push("done", "lost");
+    expect(codeOf(() => given.write(0, filled(block, 1)))).toBe("unavailable");
+    given.write(0, filled(block, 2));
+    sim.run(snapshot);
+    sim.run(volume.flush(sim.scope()));
+    expect(firstBytes(given, 1, given.open(vdiNamed("test")))).toEqual([2]);
+    given.expectLawful();
+  });
+
   test("a flush that came too early to see it is made good by a look some time later", () => {
     let early = 0;
     for (let seed = 1; seed <= 20; seed += 1) {
