@@ -35,9 +35,12 @@ export async function serveMount(
   // Where a terminal is ours, SIGHUP means that it is gone.
   const signal = nextSignal(hasTerminal() ? endingSignals : quietSignals);
   const { mountpoint, options } = wish;
-  const { readOnly } = options;
+  const { readOnly, timeoutMs } = options;
   const self = newHolder();
-  const core = await openCore({ ...wish, readOnly, scratch: false, self, log }, operationScope());
+  const core = await openCore(
+    { ...wish, readOnly, timeoutMs, scratch: false, self, log },
+    operationScope(),
+  );
   const { reactor } = core;
   const frontend = new FuseFrontend({ mountpoint, options, reactor, clock: realClock, log });
   const over = Promise.race([frontend.ended, signal]);

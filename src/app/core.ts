@@ -17,6 +17,8 @@ import { isGone } from "./self.ts";
 export interface CoreOptions extends ConnectOptions {
   readonly readOnly: boolean;
   readonly pageCache: boolean;
+  /** How long what volumes do by themselves waits for the cluster; Infinity: for ever. */
+  readonly timeoutMs: number;
   readonly scratch: boolean;
   /** Who attaches, as others see it; a successor is given that of its predecessor. */
   readonly self: Holder;
@@ -44,6 +46,7 @@ export async function openCore(options: CoreOptions, scope: Scope): Promise<Core
       resolver: { resolve: (name, within) => resolveVdi(client, name, within) },
       clock: realClock,
       log,
+      timeoutMs: options.timeoutMs,
       cache: new SliceCache(),
     },
     holds: vdiHolds({ caller: client, clock: realClock, log, self: options.self, isGone }),
@@ -52,8 +55,17 @@ export async function openCore(options: CoreOptions, scope: Scope): Promise<Core
   // With a volume attached, another cluster's objects would be written in its name.
   client.mayChangeCluster = () => volumes.empty;
   const facts = clusterFacts(client);
+  const status = (): ReturnType<typeof client.status> => client.status();
   const switches = { pageCache, scratch };
-  const tree = buildTree({ facts, volumes, config: client, ...switches, clock: realClock, log });
+  const tree = buildTree({
+    facts,
+    volumes,
+    config: client,
+    status,
+    ...switches,
+    clock: realClock,
+    log,
+  });
   const close = async (within: Scope): Promise<void> => {
     try {
       await volumes.detachAll(within);

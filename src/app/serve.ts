@@ -1,4 +1,5 @@
 import type { Address } from "../base/address.ts";
+import { limits } from "../base/limits.ts";
 import type { ServiceLog } from "../base/log.ts";
 import { FuseFrontend } from "../fuse/frontend.ts";
 import type { MountOptions } from "../fuse/mount-options.ts";
@@ -85,10 +86,14 @@ export async function serve(
   const listening = await Listening.prepare(wish, log);
   await using door = await Doorkeeper.open({ ...wish, loopback: listening.loopback }, log);
   const { readOnly, basePath, gateways, attach, scratch } = wish;
+  // What waits for longer than HTTP requests do concerns the mount alone.
+  const timeoutMs = wish.mount?.options.timeoutMs ?? limits.operationTimeoutMs;
+  const caches = { objectCache: false, pageCache: false };
   const core = await openCore(
     {
       ...{ gateways, attach, readOnly, scratch, log, self: newHolder() },
-      ...{ objectCache: false, pageCache: false },
+      ...caches,
+      timeoutMs,
     },
     operationScope(),
   );

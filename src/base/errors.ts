@@ -69,6 +69,8 @@ export class SheepfsError extends Error {
    * range must stay closed to later writes until the request's `resolved()` is called.
    */
   readonly inDoubt: boolean;
+  /** The log has it already; who sees it later need not tell it again. */
+  told = false;
 
   constructor(
     code: ErrorCode,

@@ -68,6 +68,12 @@ export const limits = {
   exclusionMs: 2_000,
   /** Pause between two attempts to hear from a sheep that has a lost copy. */
   exclusionProbeMs: 500,
+  /** From when on a request that has to wait is told of, in the log and in cluster/status. */
+  waitTellMs: 1_000,
+  /** The same for one that a live sheep has and has not answered. */
+  waitAnswerTellMs: 5_000,
+  /** Reasons of one wait that are logged. */
+  waitReasonsToldMax: 8,
   /** A request whose answer contradicted the protocol so often fails. */
   corruptRepliesMax: 3,
   /** Received bytes of one connection that wait to be looked at. */

@@ -19,7 +19,7 @@ export const mountCommand: Command = {
       alias: "o",
       valueHint: "OPTS",
       description:
-        "mount options: ro, allow_other, nonempty, uid=, gid=, umask=, noexec, noatime ...",
+        "mount options: ro, allow_other, nonempty, timeout=30s|forever, uid=, gid=, umask= ...",
     },
     foreground: {
       type: "boolean",

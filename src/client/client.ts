@@ -38,6 +38,32 @@ export interface ClientStats extends Readonly<DispatchCounters> {
   readonly bytesInflight: number;
 }
 
+/** How it stands with the cluster, as far as is known without asking anybody. */
+export interface ClientStatus {
+  /** The sheep in use, or the one that is tried first. */
+  readonly gateway: Address;
+  /** It takes requests; else one is looked for when there are any. */
+  readonly ready: boolean;
+  /** It owes answers and gives no sign of life. */
+  readonly silent: boolean;
+  /** In the order in which they are preferred. */
+  readonly named: readonly Address[];
+  /** Members that are used when none of those answers. */
+  readonly spares: readonly Address[];
+  /** At the last look; one follows each change that an answer tells of. */
+  readonly members: { readonly epoch: number; readonly nodes: readonly Address[] } | null;
+  /** Oldest first, with how long it lasts. */
+  readonly waits: readonly {
+    readonly reason: string;
+    readonly requests: number;
+    readonly lastsMs: number;
+  }[];
+  /** VDIs with requests that wait so. */
+  readonly waitingVids: ReadonlySet<number>;
+  readonly requests: number;
+  readonly bytesInflight: number;
+}
+
 /**
  * The client of a cluster: requests go through one of its sheep, the gateway, over a few
  * connections that each carry many at a time. Nothing is sent before something is asked for.
@@ -125,6 +151,25 @@ export class SheepClient implements SheepCaller, AsyncDisposable {
       requestsInflight: this.#dispatcher.requestsInflight,
       requestsWaiting: this.#dispatcher.waiting,
       requestsHeld: this.#dispatcher.held,
+      bytesInflight: this.#dispatcher.bytesInflight,
+    };
+  }
+
+  status(): ClientStatus {
+    const { pool, waits } = this.#dispatcher;
+    const nowMs = this.#ports.clock.nowMs();
+    return {
+      gateway: pool.address,
+      ready: pool.ready,
+      silent: pool.current?.silent ?? false,
+      named: pool.addresses,
+      spares: pool.spares,
+      members: this.#members.last,
+      waits: waits.current.map(({ reason, requests, sinceMs }) => {
+        return { reason, requests, lastsMs: nowMs - sinceMs };
+      }),
+      waitingVids: waits.vids,
+      requests: this.#dispatcher.requestsInflight,
       bytesInflight: this.#dispatcher.bytesInflight,
     };
   }

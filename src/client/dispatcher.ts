@@ -14,6 +14,7 @@ import { GatewayPool, type PoolOwner, type PoolPorts } from "./pool.ts";
 import { FlightQueue } from "./queue.ts";
 import { afterAnswer, afterLoss, backoffMs } from "./replay.ts";
 import { Turns } from "./turns.ts";
+import { Waits, worldOf } from "./waits.ts";
 
 /** Who belongs to the cluster: its client looks that up through us. */
 export interface ClusterMembers {
@@ -53,6 +54,7 @@ export class Dispatcher implements PoolOwner {
     repeats: 0,
     inDoubt: 0,
   };
+  readonly waits: Waits;
   readonly #ports: PoolPorts;
   readonly #members: ClusterMembers;
   readonly #holding: Holding;
@@ -71,6 +73,7 @@ export class Dispatcher implements PoolOwner {
   constructor(ports: PoolPorts, addresses: readonly Address[], members: ClusterMembers) {
     this.#ports = ports;
     this.#members = members;
+    this.waits = new Waits(ports.clock, ports.log);
     this.pool = new GatewayPool(ports, this, addresses);
     const left = (address: Address): Promise<boolean> => members.left(address);
     this.#holding = new Holding({ ...ports, left });
@@ -120,18 +123,11 @@ export class Dispatcher implements PoolOwner {
     this.#closed = true;
     this.#sweepTimer?.cancel();
     this.#pumpTimer?.cancel();
-    const flights: Flight[] = [...this.#paused.keys(), ...this.#holding.flights()];
+    const flights = this.#flights();
     this.#holding.destroy();
     this.#turns.destroy();
     for (const timer of this.#paused.values()) timer.cancel();
-    flights.push(...this.#waiting.remove(() => true));
-    this.pool.forEachGateway((gateway) =>
-      gateway.forEachConnection((connection) =>
-        connection.forEach((flight) => {
-          if (flight.state !== "detached") flights.push(flight);
-        }),
-      ),
-    );
+    this.#waiting.remove(() => true);
     this.pool.destroy();
     for (const flight of flights) {
       if (flight.abandoned) continue;
@@ -165,6 +161,7 @@ export class Dispatcher implements PoolOwner {
       this.#recycle(flight);
     } else if (flight.result === 0) {
       this.pool.worked();
+      this.waits.worked();
       if (flight.overtaken) {
         this.#repeat(flight);
       } else {
@@ -199,7 +196,8 @@ export class Dispatcher implements PoolOwner {
     this.#armSweep();
     this.#count += 1;
     this.counters.requests += 1;
-    flight.deadlineMs = Math.min(flight.scope.deadlineMs, this.#nowMs + limits.operationTimeoutMs);
+    flight.beganMs = this.#nowMs;
+    flight.deadlineMs = flight.scope.deadlineMs;
     const ended = this.#closed || flight.scope.cancelled || flight.deadlineMs <= this.#nowMs;
     if (!ended && this.#waiting.first === null && this.#send(flight)) return;
     this.#wait(flight);
@@ -419,6 +417,23 @@ export class Dispatcher implements PoolOwner {
     for (const flight of this.#holding.flights()) if (this.#isOver(flight)) this.#abandon(flight);
     this.pool.forEachGateway((gateway) => gateway.forEachConnection((one) => this.#sweepSent(one)));
     this.pool.check(this.#nowMs);
+    this.waits.look(this.#flights(), worldOf(this.pool, this.#turns.apart, this.#nowMs));
+  }
+
+  /** All that somebody waits for. */
+  #flights(): Flight[] {
+    const flights: Flight[] = [...this.#paused.keys(), ...this.#holding.flights()];
+    for (let flight = this.#waiting.first; flight !== null; flight = flight.next) {
+      flights.push(flight);
+    }
+    this.pool.forEachGateway((gateway) =>
+      gateway.forEachConnection((connection) =>
+        connection.forEach((flight) => {
+          if (flight.state !== "detached") flights.push(flight);
+        }),
+      ),
+    );
+    return flights;
   }
 
   #sweepSent(connection: Connection): void {

@@ -79,6 +79,8 @@ export class Flight {
   oidLow = 0;
   oidHigh = 0;
   scope: Scope = endless;
+  /** When it was asked for. */
+  beganMs = 0;
   deadlineMs = 0;
   body: Uint8Array | null = null;
   bodyAt = 0;

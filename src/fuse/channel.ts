@@ -47,6 +47,7 @@ export class Channel implements MessageOwner {
   readonly #device: FuseDevice;
   readonly #events: ChannelEvents;
   readonly #clock: Clock;
+  readonly #timeoutMs: number;
   readonly #log: Logger;
   readonly #trouble: TroubleLog;
   readonly #messages: Message[] = [];
@@ -58,11 +59,12 @@ export class Channel implements MessageOwner {
   constructor(
     device: FuseDevice,
     events: ChannelEvents,
-    ports: { readonly clock: Clock; readonly log: Logger },
+    ports: { readonly clock: Clock; readonly log: Logger; readonly timeoutMs: number },
   ) {
     this.#device = device;
     this.#events = events;
     this.#clock = ports.clock;
+    this.#timeoutMs = ports.timeoutMs;
     this.#log = ports.log;
     this.#trouble = new TroubleLog(ports.clock, ports.log);
   }
@@ -170,7 +172,7 @@ export class Channel implements MessageOwner {
     const message = this.#free.pop();
     if (message !== undefined) return message;
     if (this.#messages.length < limits.messagesInflightMax) {
-      const fresh = new Message(this, this.#clock);
+      const fresh = new Message(this, this.#clock, this.#timeoutMs);
       this.#messages.push(fresh);
       return fresh;
     }

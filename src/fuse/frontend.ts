@@ -61,6 +61,7 @@ export class FuseFrontend implements Frontend {
     const server = new FuseServer(device, {
       ...{ tree, ownership, clock, log },
       readOnly: options.readOnly,
+      timeoutMs: options.timeoutMs,
     });
     this.#state = { at: "serving", server, path };
     device.watch(true);

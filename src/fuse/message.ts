@@ -76,12 +76,12 @@ export class Message implements Transfer {
   #state: "free" | "working" | "answered" = "free";
   readonly #owner: MessageOwner;
 
-  constructor(owner: MessageOwner, clock: Clock) {
+  constructor(owner: MessageOwner, clock: Clock, timeoutMs: number) {
     // The storage first and the views after it: a small array's storage may move (see sys).
     const storage = new ArrayBuffer(messageBufferBytes);
     this.buffer = new Uint8Array(storage);
     this.view = new DataView(storage);
-    this.scope = new MessageScope(clock);
+    this.scope = new MessageScope(clock, timeoutMs);
     this.#owner = owner;
   }
 
@@ -254,14 +254,16 @@ class MessageScope implements Scope {
   deadlineMs = 0;
   cancelled = false;
   readonly #clock: Clock;
+  readonly #timeoutMs: number;
   readonly #listeners: (() => void)[] = [];
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, timeoutMs: number) {
     this.#clock = clock;
+    this.#timeoutMs = timeoutMs;
   }
 
   begin(): void {
-    this.deadlineMs = this.#clock.nowMs() + limits.operationTimeoutMs;
+    this.deadlineMs = this.#clock.nowMs() + this.#timeoutMs;
     this.cancelled = false;
   }
 

@@ -1,4 +1,5 @@
 import { SheepfsError } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
 
 /** `-o` as understood; what is absent has its default. */
 export interface MountOptions {
@@ -10,6 +11,8 @@ export interface MountOptions {
   readonly umask: number;
   readonly source: string;
   readonly maxReadBytes: number | null;
+  /** How long a request waits for the cluster before it fails; Infinity: for ever. */
+  readonly timeoutMs: number;
   /** Words that mount(2) knows as flags: noexec, noatime … */
   readonly flagWords: readonly string[];
 }
@@ -25,6 +28,7 @@ const defaultMountOptions: MountOptions = {
   umask: 0,
   source: "sheepfs",
   maxReadBytes: null,
+  timeoutMs: limits.operationTimeoutMs,
   flagWords: [],
 };
 
@@ -82,12 +86,24 @@ const values: Record<string, Setter> = {
     if (value === "") throw badOption(word, "write a name");
     options.source = value;
   },
+  timeout: (options, value, word) => {
+    options.timeoutMs = timeoutMsOf(value, word);
+  },
   max_read: (options, value, word) => {
     const bytes = decimal(value, word);
     if (bytes < pageBytes) throw badOption(word, `write ${pageBytes} or more bytes`);
     options.maxReadBytes = bytes;
   },
 };
+
+/** `30s`, `5m`, `2h`, a number of seconds, or `forever`. */
+function timeoutMsOf(value: string, word: string): number {
+  if (value === "forever") return Number.POSITIVE_INFINITY;
+  const [, count, unit = "s"] = /^([0-9]{1,6})([smh]?)$/.exec(value) ?? [];
+  const seconds = Number(count ?? 0) * (unit === "h" ? 3600 : unit === "m" ? 60 : 1);
+  if (seconds >= 1) return seconds * 1000;
+  throw badOption(word, "write a time, e.g. timeout=30s, or timeout=forever");
+}
 
 function addFlag(options: Mutable<MountOptions>, word: string): void {
   options.flagWords = [...options.flagWords, word];

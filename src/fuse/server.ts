@@ -15,6 +15,8 @@ export interface ServerOptions {
   readonly tree: Tree;
   readonly ownership: Ownership;
   readonly readOnly: boolean;
+  /** How long a message waits for its answer; Infinity: for ever. */
+  readonly timeoutMs: number;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -34,7 +36,7 @@ export class FuseServer {
   readonly #unsubscribe: () => void;
 
   constructor(device: FuseDevice, options: ServerOptions) {
-    const { tree, clock, log } = options;
+    const { tree, clock, log, timeoutMs } = options;
     this.nodes = new NodeTable(tree.root);
     this.#clock = clock;
     this.#log = log;
@@ -51,7 +53,7 @@ export class FuseServer {
           ended.resolve(why);
         },
       },
-      { clock, log },
+      { clock, log, timeoutMs },
     );
     const context = { ...options, nodes: this.nodes, handles: this.handles };
     this.#session = new Session(context, this.#channel, () => ready.resolve());

@@ -22,6 +22,7 @@ export class TroubleLog {
   }
 
   note(error: SheepfsError): void {
+    if (error.told) return;
     if (errorTable[error.code].exit !== exitOfTrouble) {
       if (this.#log.debugging) this.#log.debug(error.message);
       return;

@@ -95,8 +95,11 @@ export class ControlNode implements FileNode {
         const done = await this.#options.act(line, scope);
         this.#tell(this.#results.done(this.#options.clock.wallMs(), line, done));
       } catch (thrown) {
-        this.#tell(this.#results.failed(this.#options.clock.wallMs(), line, thrown));
-        first ??= asSheepfsError(thrown);
+        const error = asSheepfsError(thrown);
+        this.#tell(this.#results.failed(this.#options.clock.wallMs(), line, error));
+        // A bug of ours is told again with its stack, by whoever answers.
+        error.told = error.code !== "internal";
+        first ??= error;
       }
       this.changed();
     }

@@ -2,8 +2,8 @@ import type { Clock } from "../base/clock.ts";
 import { asSheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import { deadlineScope, type Scope } from "../base/scope.ts";
+import { impatient, waitWithin } from "../base/waiting.ts";
 import type { Patience } from "./patience.ts";
-import { impatient, waitWithin } from "./waiting.ts";
 
 export interface FreshOptions<T> {
   /** For messages: what could not be had. */

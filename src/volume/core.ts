@@ -4,6 +4,7 @@ import { asSheepfsError, SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Logger } from "../base/log.ts";
 import { deadlineScope, type Scope } from "../base/scope.ts";
+import { waitWithin } from "../base/waiting.ts";
 import { decodeInodeHeader, type InodeHeader, inodeHeaderBytes } from "../wire/inode.ts";
 import { BtreeIndex } from "./btree-index.ts";
 import { type Geometry, geometryOf } from "./geometry.ts";
@@ -20,6 +21,8 @@ export interface VolumePorts {
   readonly resolver: VdiResolver;
   readonly clock: Clock;
   readonly log: Logger;
+  /** How long what a volume does by itself waits; else `limits.operationTimeoutMs`. */
+  readonly timeoutMs?: number;
   readonly cache: SliceCache;
   /** Entries at which a hypervolume's leaves are split; else `limits.btreeNodeEntriesMax`. */
   readonly btreeNodeEntriesMax?: number;
@@ -105,7 +108,17 @@ export class VolumeCore {
    */
   newScope(): Scope {
     if (this.#failure !== null) throw this.#failure;
-    return deadlineScope(this.ports.clock, limits.operationTimeoutMs);
+    return deadlineScope(this.ports.clock, this.ports.timeoutMs ?? limits.operationTimeoutMs);
+  }
+
+  /**
+   * Work that several wait for, as long as this one of them still does: whoever is interrupted stops
+   * waiting, and the work goes on.
+   * @throws cancelled | timed_out | whatever the work throws
+   */
+  whileWanted<T>(wanted: Scope, work: (scope: Scope) => Promise<T>): Promise<T> {
+    const about = { clock: this.ports.clock, what: `volume '${this.title}'` };
+    return waitWithin(work(this.newScope()), wanted, about);
   }
 
   /** The slot, loaded when it must be. */

@@ -90,7 +90,9 @@ export class ReadPath implements PieceOwner {
 
   async #load(piece: Piece): Promise<void> {
     try {
-      await this.#core.index.load(piece.index, this.#core.newScope());
+      await this.#core.whileWanted(piece.scope, (scope) =>
+        this.#core.index.load(piece.index, scope),
+      );
     } catch (error) {
       this.#settle(piece, this.#error(piece, asSheepfsError(error)));
       return;
@@ -109,7 +111,7 @@ export class ReadPath implements PieceOwner {
       // A discard or a snapshot may have changed the slot since the read was sent.
       if (this.#core.index.get(piece.index) === piece.vid) {
         piece.reloaded = true;
-        await this.#core.reloadSlot(piece.index);
+        await this.#core.whileWanted(piece.scope, () => this.#core.reloadSlot(piece.index));
       }
     } catch (failure) {
       this.#settle(piece, this.#error(piece, asSheepfsError(failure)));

@@ -297,7 +297,9 @@ export class WritePath implements PieceOwner {
 
   async #load(piece: Piece): Promise<void> {
     try {
-      await this.#core.index.load(piece.index, this.#core.newScope());
+      await this.#core.whileWanted(piece.scope, (scope) =>
+        this.#core.index.load(piece.index, scope),
+      );
     } catch (error) {
       this.#finish(piece, this.#error(piece, asSheepfsError(error)));
       return;
@@ -326,7 +328,9 @@ export class WritePath implements PieceOwner {
         throw new SheepfsError("corrupt", text, { cause: error });
       }
       piece.reloaded = true;
-      if (piece.vid === this.#core.vid) await this.#core.reloadSlot(piece.index);
+      if (piece.vid === this.#core.vid) {
+        await this.#core.whileWanted(piece.scope, () => this.#core.reloadSlot(piece.index));
+      }
     } catch (failure) {
       this.#finish(piece, this.#error(piece, asSheepfsError(failure)));
       return;

@@ -2,11 +2,11 @@ import { expect } from "bun:test";
 import { attach, eventually, expectFailure, readText } from "./driver.ts";
 import type { CaseGroup } from "./world.ts";
 
-const texts = ["cluster/info", "vdi/list", "node/info", "node/list"] as const;
+const texts = ["cluster/info", "cluster/status", "vdi/list", "node/info", "node/list"] as const;
 
 const directories: Readonly<Record<string, readonly string[]>> = {
   "": ["cluster", "config", "node", "vdi", "volume"],
-  cluster: ["info"],
+  cluster: ["info", "status"],
   config: ["object_cache", "page_cache", "sheep_info"],
   node: ["info", "list"],
   vdi: ["list", "mount", "unmount"],

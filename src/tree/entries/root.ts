@@ -24,6 +24,7 @@ import {
 import type { EntryBase } from "./entry.ts";
 import { renderClusterInfo } from "./render-cluster-info.ts";
 import { type ListedNode, renderNodeInfo, renderNodeList } from "./render-node.ts";
+import { type ConnectionStatus, renderStatus } from "./render-status.ts";
 import { renderVdiList } from "./render-vdi-list.ts";
 import { Summary } from "./summary.ts";
 import { mountControl, unmountControl } from "./vdi.ts";
@@ -42,6 +43,7 @@ export interface TreePorts {
   readonly facts: ClusterFacts;
   readonly volumes: AttachedVolumes;
   readonly config: ConfigPort;
+  readonly status: () => ConnectionStatus;
   /** Whether the kernel may cache volumes, until config/page_cache says otherwise. */
   readonly pageCache: boolean;
   /** With `scratch/`, where everything can be made, in memory. */
@@ -65,6 +67,9 @@ export function buildTree(ports: TreePorts): Tree {
   const clusterInfo = text("cluster/info", async (scope) =>
     renderClusterInfo(await facts.info(scope)),
   );
+  const clusterStatus = text("cluster/status", async () =>
+    renderStatus(ports.status(), volumes.list(), clock.wallMs()),
+  );
   const vdiList = text("vdi/list", async (scope) => renderVdiList(await facts.vdis(scope)));
   const nodeInfo = text("node/info", (scope) => nodeInfoText(facts, scope));
   const nodeList = text("node/list", async (scope) => renderNodeList(await facts.nodes(scope)));
@@ -83,13 +88,13 @@ export function buildTree(ports: TreePorts): Tree {
     for (const node of texts) node.changed();
   };
   // Another sheep may be of another cluster.
-  const moved = (): void => changed(clusterInfo, vdiList, nodeInfo, nodeList);
+  const moved = (): void => changed(clusterInfo, clusterStatus, vdiList, nodeInfo, nodeList);
   const written = (): void => changed(vdiList, nodeInfo);
 
   const dir = (children: Readonly<Record<string, Node>>): TreeDir =>
     new TreeDir(base.ids.next(), bornMs, children);
   const root = new TreeDir(rootId, bornMs, {
-    cluster: dir({ info: clusterInfo }),
+    cluster: dir({ info: clusterInfo, status: clusterStatus }),
     vdi: dir({ list: vdiList, mount, unmount }),
     volume: volumeDir({ ...base, volumes, pageCache, written }),
     node: dir({ info: nodeInfo, list: nodeList }),

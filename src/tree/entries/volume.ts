@@ -2,6 +2,7 @@ import { asSheepfsError, SheepfsError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
 import type { Scope } from "../../base/scope.ts";
 import type { Transfer } from "../../base/transfer.ts";
+import { impatient } from "../../base/waiting.ts";
 import type { AttachedVolumes } from "../../volume/attach.ts";
 import type { AttachedVolume } from "../../volume/attached.ts";
 import type { Volume } from "../../volume/volume.ts";
@@ -17,7 +18,6 @@ import type {
   OpenFile,
   OpenMode,
 } from "../node.ts";
-import { impatient } from "../waiting.ts";
 import type { Switch } from "./config.ts";
 import type { EntryBase } from "./entry.ts";
 import { VolumeVersions } from "./volume-version.ts";

@@ -1,6 +1,6 @@
 import type { Clock } from "../../base/clock.ts";
 import { limits } from "../../base/limits.ts";
-import { impatient, waitWithin } from "../../tree/waiting.ts";
+import { impatient, waitWithin } from "../../base/waiting.ts";
 import { bodyTooLarge, wholeBody } from "../content/write-file.ts";
 import type { DavRequest } from "../site.ts";
 import type { XmlElement } from "./element.ts";

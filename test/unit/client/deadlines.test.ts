@@ -95,14 +95,26 @@ test("what was cancelled before it was sent is not sent", async () => {
   expect(world.first.seen).toEqual([]);
 });
 
-test("a scope without end ends all the same", async () => {
-  await using world = slowWorld(1e9);
-  const scope = world.scope(Number.POSITIVE_INFINITY);
-  const read = new TestRequest(scope, { kind: "read", index: 7, length: 512 });
-  const began = world.clock.nowMs();
-  expect(world.run(read)?.code).toBe("timed_out");
-  const took = world.clock.nowMs() - began;
-  expect(took).toBeLessThan(limits.operationTimeoutMs + 2 * limits.requestSweepMs);
+// [S-83]
+test("who wants to wait for ever does, and can be interrupted", async () => {
+  await using world = slowWorld(0);
+  const first = new TestRequest(world.scope(), { kind: "read", length: 512 });
+  expect(world.run(first)).toBeNull();
+  world.first.kill();
+  const scopes = [1, 2].map(() => world.scope(Number.POSITIVE_INFINITY));
+  const [patient, interrupted] = scopes.map((scope) => {
+    const read = new TestRequest(scope, { kind: "read", index: 7, length: 512 });
+    world.client.store.submit(read);
+    return read;
+  });
+  world.clock.pass(3_600_000);
+  expect([patient?.dones, interrupted?.dones]).toEqual([0, 0]);
+  scopes[1]?.cancel();
+  expect(world.clock.until(() => interrupted?.dones === 1, 1_000)).toBe(true);
+  expect(interrupted?.error?.code).toBe("cancelled");
+  world.first.start();
+  expect(world.clock.until(() => patient?.dones === 1, 5_000)).toBe(true);
+  expect(patient?.error).toBeNull();
 });
 
 test("a result that may pass is tried again with pauses, and told when it does not pass", async () => {

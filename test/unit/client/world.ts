@@ -1,5 +1,5 @@
 import type { SheepfsError } from "../../../src/base/errors.ts";
-import { silentLogger } from "../../../src/base/log.ts";
+import { type Logger, silentLogger } from "../../../src/base/log.ts";
 import { seededRandom } from "../../../src/base/random.ts";
 import { CancelScope } from "../../../src/base/scope.ts";
 import { SheepClient } from "../../../src/client/client.ts";
@@ -21,7 +21,12 @@ export class World implements AsyncDisposable {
 
   /** @param options.named of the sheep, how many the client is told of; all unless said */
   constructor(
-    options: { readonly sheep?: number; readonly seed?: number; readonly named?: number } = {},
+    options: {
+      readonly sheep?: number;
+      readonly seed?: number;
+      readonly named?: number;
+      readonly log?: Logger;
+    } = {},
   ) {
     const random = seededRandom(options.seed ?? 1);
     this.network = new SimulatedNetwork(this.clock, random);
@@ -31,7 +36,7 @@ export class World implements AsyncDisposable {
       transport: this.network,
       clock: this.clock,
       random,
-      log: silentLogger,
+      log: options.log ?? silentLogger,
       objectCache: false,
     });
   }

@@ -1,4 +1,5 @@
 import type { Clock } from "../../../src/base/clock.ts";
+import { limits } from "../../../src/base/limits.ts";
 import { type Logger, silentLogger } from "../../../src/base/log.ts";
 import { InHeader, InitInExtended, initFlag, OutHeader } from "../../../src/fuse/abi.ts";
 import type { FuseDevice } from "../../../src/fuse/channel.ts";
@@ -68,6 +69,7 @@ export class TestKernel implements FuseDevice {
       tree,
       ownership: { uid: 0, gid: 0, umask: 0 },
       readOnly: options.readOnly ?? false,
+      timeoutMs: limits.operationTimeoutMs,
       clock: this.clock,
       log: options.log ?? silentLogger,
     });

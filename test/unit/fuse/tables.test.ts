@@ -119,8 +119,22 @@ describe("mount options", () => {
       umask: 0o27,
       source: "sheepfs",
       maxReadBytes: null,
+      timeoutMs: 60_000,
       flagWords: ["noatime"],
     });
+    const times = {
+      "30s": 30_000,
+      "5m": 300_000,
+      "2h": 7_200_000,
+      "45": 45_000,
+      forever: Number.POSITIVE_INFINITY,
+    };
+    for (const [text, timeoutMs] of Object.entries(times)) {
+      expect(parseMountOptions(`timeout=${text}`)).toMatchObject({ timeoutMs });
+    }
+    for (const text of ["0", "0s", "-1", "1.5", "never", "30 s", "9999999"]) {
+      expect(() => parseMountOptions(`timeout=${text}`)).toThrow("timeout=30s");
+    }
     expect(parseMountOptions("")).toMatchObject({ readOnly: false, allowOther: false });
     expect(parseMountOptions("fsname=prod,max_read=131072,x-systemd.automount")).toMatchObject({
       source: "prod",

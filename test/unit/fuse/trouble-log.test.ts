@@ -29,3 +29,11 @@ test("a caller's own mistake is no matter for the log", () => {
   trouble.note(new SheepfsError("not_found", "there is no VDI 'x'"));
   expect(lines).toEqual([]);
 });
+
+test("what the log has already is not told again", () => {
+  const { lines, trouble } = world();
+  const error = new SheepfsError("unavailable", "no sheep");
+  error.told = true;
+  trouble.note(error);
+  expect(lines).toEqual([]);
+});

@@ -63,7 +63,8 @@ describe("a line", () => {
     const control = new Fixture();
     const file = control.open();
     await control.write(file, "a\\x2fb\n");
-    await expect(control.write(file, "bad\u0001\n")).rejects.toThrow("no 'bad");
+    const failed = control.write(file, "bad\u0001\n");
+    await expect(failed).rejects.toMatchObject({ message: "no 'bad\u0001'", told: true });
     expect(control.logged).toEqual([
       "info vdi/mount: 'a\\x2fb': did a\\x2fb",
       "warn vdi/mount: 'bad\\x01': no 'bad\\x01'",

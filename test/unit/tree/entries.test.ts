@@ -3,6 +3,7 @@ import { type Address, formatAddress } from "../../../src/base/address.ts";
 import { SheepfsError } from "../../../src/base/errors.ts";
 import { silentLogger } from "../../../src/base/log.ts";
 import type { ClusterInfo } from "../../../src/cluster/info.ts";
+import type { ConnectionStatus } from "../../../src/tree/entries/render-status.ts";
 import { buildTree, type ClusterFacts } from "../../../src/tree/entries/root.ts";
 import type {
   DirNode,
@@ -39,6 +40,18 @@ class Fixture {
   readonly heard: TreeEvent[] = [];
   readonly volumes: AttachedVolumes;
   readonly tree: Tree;
+  status: ConnectionStatus = {
+    gateway: { host: "10.0.0.1", port: 7000 },
+    ready: true,
+    silent: false,
+    named: [{ host: "10.0.0.1", port: 7000 }],
+    spares: [],
+    members: null,
+    waits: [],
+    waitingVids: new Set(),
+    requests: 0,
+    bytesInflight: 0,
+  };
   readonly config = {
     gateway: { host: "10.0.0.1", port: 7000 },
     gateways: [{ host: "10.0.0.1", port: 7000 }] as readonly Address[],
@@ -59,7 +72,9 @@ class Fixture {
     this.volumes = new AttachedVolumes({ ports, holds: cluster, readOnly: false });
     const { volumes } = this;
     const facts = this.#facts();
-    this.tree = buildTree({ facts, volumes, config, pageCache: false, scratch: false, clock, log });
+    const status = (): ConnectionStatus => this.status;
+    const switches = { pageCache: false, scratch: false };
+    this.tree = buildTree({ facts, volumes, config, status, ...switches, clock, log });
     this.tree.events.on((event) => this.heard.push(event));
   }
 
@@ -146,7 +161,7 @@ test("numbers of nodes are unique in the tree, and the root's is 1", async () =>
   };
   await visit(world.tree.root);
   expect(world.tree.root.id).toBe(1);
-  expect(ids.size).toBe(14);
+  expect(ids.size).toBe(15);
 });
 
 test("a listing with attributes twice within a second asks the cluster once", async () => {
@@ -187,13 +202,14 @@ describe("attaching", () => {
   });
 
   test("shows volumes that were attached before there was a tree", async () => {
-    const { cluster, volumes, clock, config } = new Fixture();
+    const { cluster, volumes, clock, config, status } = new Fixture();
     cluster.createVdi("web", { sizeBytes: 8 * MiB });
     const name = { name: new TextEncoder().encode("web"), snapshot: null };
     await volumes.attach({ name, title: "web" }, clock.scope());
     const facts = {} as ClusterFacts;
     const switches = { pageCache: false, scratch: false };
-    const ports = { facts, volumes, config, ...switches, clock, log: silentLogger };
+    const shared = { facts, volumes, config, ...switches, clock, log: silentLogger };
+    const ports = { ...shared, status: () => status };
     const dir = await buildTree(ports).root.lookup("volume", clock.scope());
     if (dir?.kind !== "dir") throw new Error("no volume/");
     expect(await dir.lookup("web", clock.scope())).not.toBeNull();
@@ -338,4 +354,41 @@ test("config/object_cache is the flag of the client", async () => {
     code: "invalid",
     message: "config/object_cache is 0 or 1, not 'on'",
   });
+});
+
+// [S-82]
+test("cluster/status says what is waited for, since when, and which volumes are concerned", async () => {
+  const world = new Fixture();
+  world.cluster.createVdi("web", { sizeBytes: 8 * MiB });
+  await world.write("vdi/mount", "web\n");
+  const vid = world.volumes.get("web")?.volume.header.vid ?? 0;
+  const node = (port: number): Address => ({ host: "10.0.0.1", port });
+  expect(await world.read("cluster/status")).toBe(
+    [
+      "gateway: 10.0.0.1:7000, in use",
+      "other gateways: none",
+      "members: not known yet",
+      "requests: 0 under way, 0 bytes in flight",
+      "waiting: for nothing",
+      "volumes in trouble: none",
+      "",
+    ].join("\n"),
+  );
+  world.status = {
+    ...world.status,
+    ready: false,
+    spares: [node(7001)],
+    members: { epoch: 4, nodes: [node(7000), node(7001)] },
+    waits: [{ reason: "connection refused", requests: 3, lastsMs: 12_300 }],
+    waitingVids: new Set([vid]),
+    requests: 3,
+    bytesInflight: 4096,
+  };
+  world.clock.advance(1_100);
+  const text = await world.read("cluster/status");
+  expect(text).toContain("gateway: 10.0.0.1:7000, looked for\n");
+  expect(text).toContain("other gateways: 10.0.0.1:7001 (learned)\n");
+  expect(text).toContain("members: 2 in epoch 4: 10.0.0.1:7000, 10.0.0.1:7001\n");
+  expect(text).toMatch(/waiting: 3 requests since .* \(12\.3 s\): connection refused\n/);
+  expect(text).toContain("volumes in trouble: web: requests wait\n");
 });

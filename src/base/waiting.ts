@@ -1,6 +1,6 @@
-import type { Clock } from "../base/clock.ts";
-import { SheepfsError } from "../base/errors.ts";
-import { type Scope, throwIfEnded } from "../base/scope.ts";
+import type { Clock } from "./clock.ts";
+import { SheepfsError } from "./errors.ts";
+import { type Scope, throwIfEnded } from "./scope.ts";
 
 /**
  * Waits for work that others wait for too, until `scope` ends; the work itself goes on.
