@@ -33,7 +33,7 @@ export function worldOf(pool: GatewayPool, apart: boolean, nowMs: number): WaitW
 }
 
 /** @returns null when it does not wait for long, or only for its turn */
-export function waitReason(flight: Flight, world: WaitWorld): string | null {
+function waitReason(flight: Flight, world: WaitWorld): string | null {
   const { title, nowMs } = world;
   if (nowMs - flight.beganMs < limits.waitTellMs) return null;
   const refused =

@@ -1,9 +1,9 @@
 import { asSheepfsError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
 import type { Scope } from "../../base/scope.ts";
+import { impatient } from "../../base/waiting.ts";
 import type { HttpResponse } from "../../http/exchange.ts";
 import type { DirEntry, DirNode, FileNode } from "../../tree/node.ts";
-import { impatient } from "../../base/waiting.ts";
 import { hrefOf } from "../paths.ts";
 import type { DavRequest, Site } from "../site.ts";
 import { type PageModel, type PageRow, type PageText, pageHtml } from "./page-html.ts";

@@ -14,7 +14,7 @@ import {
 import { decodeInodeHeader, encodeInodeHeader, slotsAt } from "../../../src/wire/inode.ts";
 import { type OpcodeName, opcodes } from "../../../src/wire/opcode.ts";
 import { resultRow, results } from "../../../src/wire/result.ts";
-import { failure, type Incoming } from "../../simulate/sheep.ts";
+import { failure, type Incoming } from "../../simulate/cluster.ts";
 import { pattern, World } from "./world.ts";
 
 const vid = 0xabcdef;

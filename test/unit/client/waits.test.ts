@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import type { Logger } from "../../../src/base/log.ts";
 import { opcodes } from "../../../src/wire/opcode.ts";
 import { results } from "../../../src/wire/result.ts";
-import { failure } from "../../simulate/sheep.ts";
+import { failure } from "../../simulate/cluster.ts";
 import { keyOf, pattern, TestRequest, World } from "./world.ts";
 
 class Told implements Logger {
