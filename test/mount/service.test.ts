@@ -74,7 +74,8 @@ test("mount(8) and a line of fstab mount it through its helper", async () => {
     await must(["mount", "-T", fstab, "-a"]);
     const rows = readFileSync("/proc/mounts", "utf8").split("\n");
     expect(rows.filter((row) => row.includes(` ${mountpoint} `)).length).toBe(1);
-    await must(["umount", mountpoint]);
+    // Unlike umount(8) it returns when the daemon has ended.
+    await must([await sheepfsBinary(), "umount", mountpoint]);
     const wrong = await run(["mount", "-t", "fuse.sheepfs", "-o", "frobnicate", "x:1", mountpoint]);
     expect(wrong.stderr).toContain("frobnicate");
     expect(wrong.exitCode).not.toBe(0);
