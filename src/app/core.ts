@@ -55,13 +55,12 @@ export async function openCore(options: CoreOptions, scope: Scope): Promise<Core
   // With a volume attached, another cluster's objects would be written in its name.
   client.mayChangeCluster = () => volumes.empty;
   const facts = clusterFacts(client);
-  const status = (): ReturnType<typeof client.status> => client.status();
   const switches = { pageCache, scratch };
   const tree = buildTree({
     facts,
     volumes,
     config: client,
-    status,
+    status: () => client.status(),
     ...switches,
     clock: realClock,
     log,

@@ -1,7 +1,7 @@
 import type { ErrorCode } from "../../src/base/errors.ts";
 import type { VdiName } from "../../src/volume/ports.ts";
 import { grefsAt, type InodeHeader, slotsAt } from "../../src/wire/inode.ts";
-import type { ObjectKind } from "../../src/wire/oid.ts";
+import { type ObjectKind, writeOid } from "../../src/wire/oid.ts";
 import { type Gref, MemoryInode } from "./inode.ts";
 
 export interface VdiSpec {
@@ -304,18 +304,12 @@ export class Content {
   }
 }
 
-const kindBits: Record<ObjectKind, number> = {
-  data: 0,
-  inode: 0x8000_0000,
-  vmstate: 0x4000_0000,
-  attr: 0x2000_0000,
-  index: 0x1000_0000,
-  ledger: 0x0800_0000,
-};
+const oidView = new DataView(new ArrayBuffer(8));
 
 /** The name of an object: the high half of its oid in hexadecimal, and the low one. */
 function objectKey(kind: ObjectKind, vid: number, index: number): string {
-  return `${((kindBits[kind] | vid) >>> 0).toString(16)}/${index}`;
+  writeOid(oidView, 0, kind, vid, index);
+  return `${oidView.getUint32(4, true).toString(16)}/${oidView.getUint32(0, true)}`;
 }
 
 export function slotsOf(bytes: Uint8Array): Uint32Array {
