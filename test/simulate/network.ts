@@ -130,7 +130,8 @@ export class SimulatedLink implements Link {
 
   /** The peer sends. */
   answer(bytes: Uint8Array): void {
-    if (this.#at !== "open") return;
+    // After its end it sends nothing: a late answer would follow on bytes that the reset has lost.
+    if (this.#at !== "open" || this.#ending !== undefined) return;
     this.#toClient.push(bytes.slice());
     this.#moveToClient();
   }

@@ -64,8 +64,7 @@ test("where a tube takes too little the answer is whole in the buffer", async ()
 });
 
 test("long and short answers in any cut reach who asked, also when connections break", async () => {
-  // One seed that passes, as long as it is not known why 9 of 25 do not: a header is found in an answer.
-  const seed = Number(process.env["SEED"] ?? 1000);
+  const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 31));
   console.log("seed", seed);
   for (let round = 0; round < 30; round += 1) {
     await using world = newWorld(seed + round);
@@ -128,4 +127,29 @@ test("a long call that was given up leaves the tubes of later reads as they are"
   const read = new TubeRead(world, { offset: 0, length: 256 * KiB }, () => new MemoryTube());
   expect(world.run(read)).toBeNull();
   expect(read.tubes.map((tube) => tube.bytes)).toEqual([256 * KiB]);
+});
+
+test("a simulated connection that was reset carries nothing more, also what its sheep still answers", async () => {
+  await using world = newWorld(7);
+  const got: number[] = [];
+  let opened = false;
+  const link = world.network.connect(world.first.address, {
+    open: () => {
+      opened = true;
+    },
+    readable: () => {
+      const into = new Uint8Array(16);
+      got.push(...into.subarray(0, link.read(into, 0, into.length)));
+    },
+    writable: () => {},
+    flush: () => {},
+    close: () => {},
+  });
+  const [simulated] = world.network.links.slice(-1);
+  expect(world.clock.until(() => opened)).toBe(true);
+  simulated?.answer(Uint8Array.of(1, 2, 3));
+  simulated?.end(true);
+  simulated?.answer(Uint8Array.of(4, 5, 6));
+  world.clock.until(() => simulated?.ended === true);
+  expect(got).toEqual([]);
 });
