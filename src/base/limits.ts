@@ -58,6 +58,10 @@ export const limits = {
   signAgainMs: 5,
   /** Requests for the epoch log of a running cluster until one that is complete is not waited for. */
   epochLogLooksMax: 16,
+  /** How often the clock is looked at, so that a pause of the process is noticed. */
+  pauseBeatMs: 500,
+  /** A process that did nothing for so long was stopped or frozen; no deadline runs in that time. */
+  pauseMs: 2_000,
   /** How often requests are looked at for deadlines and cancellation. */
   requestSweepMs: 100,
   /**

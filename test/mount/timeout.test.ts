@@ -44,6 +44,24 @@ test("with -o timeout=forever a read goes on when the cluster does, and Ctrl-C e
   expect(await patient.exit()).toBe(0);
 }, 60_000);
 
+// [S-97]
+test("what is under way when sheepfs is stopped for longer than its deadline goes on", async () => {
+  await using cluster = await startSheepProcess();
+  const vdi = await cluster.createVdi("paused", { size: "64M" });
+  await using mount = await mountSheepfs(cluster, { args: ["--attach", vdi, "-o", "timeout=5s"] });
+  cluster.child.kill("SIGSTOP");
+  await using reading = dd(mount.file("volume", vdi));
+  await shows(mount.file("cluster", "status"), "requests wait");
+  // The kernel asks for the size first, which is not waited for as long.
+  await Bun.sleep(2_500);
+  mount.child.kill("SIGSTOP");
+  await Bun.sleep(7_000);
+  mount.child.kill("SIGCONT");
+  await Bun.sleep(500);
+  cluster.child.kill("SIGCONT");
+  expect(await reading.exit()).toBe(0);
+}, 60_000);
+
 /** Waits until a text has this in it. */
 async function shows(path: string, what: string): Promise<void> {
   const endMs = performance.now() + 20_000;

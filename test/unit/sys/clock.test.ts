@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { join } from "node:path";
 import { realClock } from "../../../src/sys/clock.ts";
 import { realRandom } from "../../../src/sys/random.ts";
 
@@ -34,3 +35,19 @@ test("random numbers stay below their bound and reach all of it", () => {
   for (let count = 0; count < 2_000; count += 1) seen.add(realRandom.below(7));
   expect([...seen].sort()).toEqual([0, 1, 2, 3, 4, 5, 6]);
 });
+
+// [S-97]
+test("the time in which the process was stopped does not count", async () => {
+  const command = [process.execPath, join(import.meta.dir, "clock-child.ts")];
+  await using child = Bun.spawn(command, { stdout: "pipe", stderr: "inherit" });
+  const lines = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  expect((await lines.read()).value).toBe("begun\n");
+  child.kill("SIGSTOP");
+  await Bun.sleep(4_000);
+  child.kill("SIGCONT");
+  const continuedMs = performance.now();
+  const took = Number((await lines.read()).value);
+  expect(performance.now() - continuedMs).toBeGreaterThan(500);
+  expect(took).toBeGreaterThanOrEqual(1_499);
+  expect(took).toBeLessThan(3_500);
+}, 20_000);
