@@ -3,18 +3,16 @@ import { limits } from "../base/limits.ts";
 import type { Scope } from "../base/scope.ts";
 import type { SheepCaller } from "../client/caller.ts";
 import { BtreeHeader, btreeMagic } from "../wire/btree.ts";
-import { objectRequest, vdiRequest } from "../wire/header.ts";
+import { vdiRequest } from "../wire/header.ts";
 import { type InodeHeader, slotBytes, slotOffset, slotsAt } from "../wire/inode.ts";
 import { results } from "../wire/result.ts";
-import { attachedElsewhere, type FoundRecord, findRecord } from "./attach-record.ts";
 import { removeAttribute } from "./attributes.ts";
 import { isHypervolume, slotsOf } from "./blocks.ts";
 import type { HoldPorts } from "./holds.ts";
-import { clusterHasLocks } from "./info.ts";
-import { headerIfThere, hexVid, readInodePart } from "./inode.ts";
-import { busy, gatewaysText, lockOwner } from "./locks.ts";
+import { headerIfThere, hexVid, readInodePart, writeInodePart } from "./inode.ts";
 import { type VdiNameLike, vdiText } from "./name.ts";
 import { findVdi, nameFields, resolveVdi } from "./resolve.ts";
+import { refuseUsed } from "./use.ts";
 
 /**
  * Deletes a VDI, or with a tag or id that snapshot; the others of its name stay. What it shares
@@ -28,11 +26,7 @@ export async function deleteVdi(
   scope: Scope,
 ): Promise<void> {
   const header = await resolveVdi(caller, name, scope);
-  const left = name.snapshot === null ? await findRecord(caller, name.name, scope) : null;
-  if (left !== null && (left.record === null || !isGone(left.record.holder))) {
-    throw attachedElsewhere(name.name, left);
-  }
-  await refuseLocked(caller, header, left, scope);
+  const left = await refuseUsed({ caller, isGone }, header, scope);
   await deleteWhole(caller, name, header, scope);
   if (left !== null) await removeAttribute(caller, left.place, scope);
 }
@@ -61,19 +55,6 @@ async function deleteWhole(
   );
 }
 
-async function refuseLocked(
-  caller: SheepCaller,
-  { name, vid }: InodeHeader,
-  left: FoundRecord | null,
-  scope: Scope,
-): Promise<void> {
-  if (!(await clusterHasLocks(caller, scope))) return;
-  const owner = await lockOwner(caller, vid, scope);
-  const lock = left?.record?.lock ?? null;
-  const isLeft = lock?.vid === vid && owner !== null && gatewaysText(owner) === lock.gateway;
-  if (owner !== null && !isLeft) throw await busy(caller, { name, vid, scope });
-}
-
 /** Drops every reference that the VDI has to objects. */
 async function clearSlots(caller: SheepCaller, header: InodeHeader, scope: Scope): Promise<void> {
   const slots = slotsOf(header);
@@ -83,8 +64,9 @@ async function clearSlots(caller: SheepCaller, header: InodeHeader, scope: Scope
     const part = { vid: header.vid, offset: slotOffset(from), length: count * slotBytes };
     const data = await readInodePart(caller, part, scope);
     for (const run of setRuns(data)) {
-      const index = from + run.index;
-      await clearRun(caller, header, { index, count: run.count }, scope);
+      const zeros = new Uint8Array(run.count * slotBytes);
+      const place = { offset: slotOffset(from + run.index), data: zeros };
+      await writeInodePart(caller, header, place, scope);
     }
   }
 }
@@ -94,16 +76,11 @@ async function clearSlots(caller: SheepCaller, header: InodeHeader, scope: Scope
  * such an index to delete it ends (panic: "not support depth 0"). So it gets an index of no entry.
  */
 async function beginTree(caller: SheepCaller, header: InodeHeader, scope: Scope): Promise<void> {
-  const { vid, copies, copyPolicy } = header;
-  const data = await readInodePart(
-    caller,
-    { vid, offset: slotsAt, length: BtreeHeader.size },
-    scope,
-  );
-  if (data.some((byte) => byte !== 0)) return;
-  const fields = { kind: "inode", vid, index: 0, offset: slotsAt, copies, copyPolicy } as const;
-  const empty = BtreeHeader.encode({ magic: btreeMagic, depth: 1, entries: 0 });
-  await caller.call(objectRequest("writeObject", fields, { data: empty }), scope);
+  const part = { vid: header.vid, offset: slotsAt, length: BtreeHeader.size };
+  const begun = await readInodePart(caller, part, scope);
+  if (begun.some((byte) => byte !== 0)) return;
+  const data = BtreeHeader.encode({ magic: btreeMagic, depth: 1, entries: 0 });
+  await writeInodePart(caller, header, { offset: slotsAt, data }, scope);
 }
 
 interface Run {
@@ -127,18 +104,6 @@ function* setRuns(data: Uint8Array): Generator<Run> {
     last = index;
   }
   if (first >= 0) yield { index: first, count: last - first + 1 };
-}
-
-async function clearRun(
-  caller: SheepCaller,
-  { vid, copies, copyPolicy }: InodeHeader,
-  { index, count }: Run,
-  scope: Scope,
-): Promise<void> {
-  const object = { kind: "inode", vid, index: 0, offset: slotOffset(index) } as const;
-  const data = new Uint8Array(count * slotBytes);
-  const fields = { ...object, copies, copyPolicy };
-  await caller.call(objectRequest("writeObject", fields, { data }), scope);
 }
 
 /** A lost answer and a VDI that is gone are for the look afterwards. */

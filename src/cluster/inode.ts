@@ -42,6 +42,17 @@ export function readInodePart(
   return readPart(caller, { kind: "inode", vid, index: 0, offset, length }, scope);
 }
 
+/** Writes in a VDI's inode, which a sheep refuses for no snapshot. */
+export async function writeInodePart(
+  caller: SheepCaller,
+  { vid, copies, copyPolicy }: InodeHeader,
+  { offset, data }: { readonly offset: number; readonly data: Uint8Array },
+  scope: Scope,
+): Promise<void> {
+  const object = { kind: "inode", vid, index: 0, offset, copies, copyPolicy } as const;
+  await caller.call(objectRequest("writeObject", object, { data }), scope);
+}
+
 /** @throws stale when there is no such inode | corrupt when it is another's | … */
 export async function readHeader(
   caller: SheepCaller,

@@ -160,6 +160,18 @@ export class MemorySheep implements SheepCaller {
     return decodeInodeHeader(this.inodes.get(vid) ?? new Uint8Array(slotsAt));
   }
 
+  workingOf(name: Uint8Array): InodeHeader | null {
+    const headers = [...this.inodes.keys()].map((vid) => this.headerOf(vid));
+    return headers.find((header) => same(header.name, name) && !header.isSnapshot) ?? null;
+  }
+
+  /** What a snapshot made by another client does. @returns the new working vid */
+  snapshotNow(vid: number): number {
+    const { name, snapId, ...header } = this.headerOf(vid);
+    this.#becomeSnapshot(vid);
+    return this.#derive({ ...header, name, snapId: snapId + 1, parentVid: vid });
+  }
+
   setSlots(vid: number): number {
     const slots = this.inodes.get(vid)?.slice(slotsAt) ?? noBytes;
     return new Uint32Array(slots.buffer, 0, slots.length / slotBytes).filter((slot) => slot !== 0)
@@ -269,7 +281,8 @@ export class MemorySheep implements SheepCaller {
 
   /** A vid, or the result that says why there is none. Source: protocol §6.3 */
   #lookUp(request: SheepRequest, view: DataView): { vid: number; result: number } {
-    const { snapId } = VdiRequestHeader.read(view, 0);
+    // A NEW_VDI says with it what is to be made.
+    const snapId = request.opcode === "newVdi" ? 0 : VdiRequestHeader.read(view, 0).snapId;
     const name = unpadded((request.data ?? noBytes).subarray(0, 256));
     const tag = unpadded((request.data ?? noBytes).subarray(256));
     const first = vidOfName(name);
@@ -290,20 +303,48 @@ export class MemorySheep implements SheepCaller {
     return { vid: 0xbad_bad, result: works ? results.noTag.code : results.noVdi.code };
   }
 
+  /** Source: protocol §7.1 to §7.4 */
   #create(request: SheepRequest, view: DataView): Answer {
-    const { result } = this.#lookUp(request, view);
-    if (result === 0) return { result: results.vdiExists.code };
-    const { vdiSize, copies, copyPolicy, storePolicy, blockSizeShift } = VdiRequestHeader.read(
-      view,
-      0,
-    );
-    const vid = this.add({
-      name: unpadded(request.data ?? noBytes),
+    const { result, vid: current } = this.#lookUp(request, view);
+    const { snapId: asHead, baseVid, ...fields } = VdiRequestHeader.read(view, 0);
+    if (asHead === 0 && result === 0) return { result: results.vdiExists.code };
+    if (asHead !== 0 && result !== 0) return { result };
+    const base = this.inodes.get(baseVid);
+    if (baseVid !== 0 && base === undefined) return { result: results.baseVdiRead.code };
+    const name = unpadded(request.data ?? noBytes);
+    const snapId = 1 + this.#lastSnapId(name);
+    if (asHead !== 0) this.#becomeSnapshot(current);
+    const { vdiSize, copies, copyPolicy, storePolicy, blockSizeShift } = fields;
+    const vid = this.#derive({
+      name,
       blockSizeShift: blockSizeShift || this.defaultShift,
       copies: copies || 1,
-      ...{ vdiSize, copyPolicy, storePolicy },
+      parentVid: baseVid,
+      ...{ vdiSize, copyPolicy, storePolicy, snapId },
     });
     return vdiAnswer({ vid, result: 0 });
+  }
+
+  #becomeSnapshot(vid: number): void {
+    const snapTime = { seconds: 1_795_465_500, nanoseconds: 0 };
+    this.put(vid, 0, encodeInodeHeader({ ...this.headerOf(vid), snapTime }));
+  }
+
+  #derive(fields: Partial<InodeHeader> & { readonly parentVid: number }): number {
+    const vid = this.add({ ...fields, snapTime: { seconds: 0, nanoseconds: 0 }, tag: noBytes });
+    const base = this.inodes.get(fields.parentVid);
+    if (base !== undefined) this.put(vid, slotsAt, base.slice(slotsAt));
+    return vid;
+  }
+
+  /** Of the newest VDI of that name; 0 when there is none. */
+  #lastSnapId(name: Uint8Array): number {
+    let last = 0;
+    for (let vid = vidOfName(name); hasVid(this.used, vid); vid += 1) {
+      const header = this.headerOf(vid);
+      if (same(header.name, name)) last = header.snapId;
+    }
+    return last;
   }
 
   #delete(request: SheepRequest, view: DataView): Answer {

@@ -1,0 +1,182 @@
+import { sameBytes } from "../base/bytes.ts";
+import type { Clock } from "../base/clock.ts";
+import { asSheepfsError, SheepfsError } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
+import type { Scope } from "../base/scope.ts";
+import type { SheepCaller } from "../client/caller.ts";
+import { type InodeHeader, InodeHeaderStruct } from "../wire/inode.ts";
+import { vidMax } from "../wire/oid.ts";
+import { hasVid, nameField } from "../wire/vdi.ts";
+import { deriveVdi, refuseHypervolume } from "./derive-vdi.ts";
+import { headerIfThere, hexVid, readHeader, writeInodePart } from "./inode.ts";
+import { checkName, nameText, vdiText } from "./name.ts";
+import { findVdi, resolveVdi } from "./resolve.ts";
+import { readBitmap } from "./vdis.ts";
+
+export interface VerbPorts {
+  readonly caller: SheepCaller;
+  readonly clock: Clock;
+}
+
+export interface SnapshotWish {
+  readonly name: Uint8Array;
+  /** 1 to 255 bytes that no other snapshot of the VDI has. */
+  readonly tag: Uint8Array;
+}
+
+/** What there is after a snapshot: the vid that was written until then, and the one from then on. */
+export interface SnapshotMade {
+  readonly snapshot: InodeHeader;
+  readonly working: InodeHeader;
+}
+
+/**
+ * Makes a snapshot of a VDI as it is now. Writers go on, on the new working VDI; what they were
+ * acknowledged before is in the snapshot.
+ * @throws not_found | exists | invalid | name_too_long | not_supported | busy when somebody else made
+ *   one in the same moment | no_space | …, inDoubt when it may have been made
+ * Source: protocol §7.2, capture vdi-snapshot
+ */
+export async function snapshotVdi(
+  ports: VerbPorts,
+  { name, tag }: SnapshotWish,
+  scope: Scope,
+): Promise<SnapshotMade> {
+  const { caller } = ports;
+  checkTag(tag);
+  const base = await resolveVdi(caller, { name, snapshot: null }, scope);
+  refuseHypervolume(base, "make a snapshot of");
+  await refuseTag(caller, { name, tag }, scope);
+  await writeTag(caller, base, tag, scope);
+  const working = await newHead(ports, base, scope);
+  return { snapshot: await readHeader(caller, base.vid, scope), working };
+}
+
+/** @throws exists */
+export async function refuseTag(
+  caller: SheepCaller,
+  { name, tag }: SnapshotWish,
+  scope: Scope,
+): Promise<void> {
+  const snapshot = { name, snapshot: { tag } };
+  if ((await findVdi(caller, snapshot, scope)) === null) return;
+  throw new SheepfsError("exists", `${vdiText(snapshot)} exists already; choose another tag`);
+}
+
+/** @throws invalid | name_too_long */
+function checkTag(tag: Uint8Array): void {
+  checkName(tag, "tag");
+  if (tag.every((byte) => byte >= 0x30 && byte <= 0x39)) {
+    const text = `tag '${nameText(tag)}' has digits only and would be taken for a snapshot's id`;
+    throw new SheepfsError("invalid", `${text}; put a letter into it`);
+  }
+}
+
+/** On a working VDI a tag means nothing yet. */
+export async function writeTag(
+  caller: SheepCaller,
+  header: InodeHeader,
+  tag: Uint8Array,
+  scope: Scope,
+): Promise<void> {
+  const offset = InodeHeaderStruct.offsets.tag;
+  await writeInodePart(caller, header, { offset, data: nameField(tag) }, scope);
+}
+
+/** The new working VDI, and `base` has become a snapshot; a tag that came to nothing is taken back. */
+async function newHead(ports: VerbPorts, base: InodeHeader, scope: Scope): Promise<InodeHeader> {
+  const { caller } = ports;
+  try {
+    const working = await deriveVdi(caller, { base, name: base.name, as: "head" }, scope);
+    // The sheep takes the number after the working VDI's: another one has come between.
+    if (working.snapId !== base.snapId + 1) throw await restored(caller, base, working, scope);
+    return working;
+  } catch (thrown) {
+    const error = asSheepfsError(thrown);
+    if (error.inDoubt) return await headAfterAll(ports, base, error, scope);
+    await clearTag(caller, base, scope);
+    throw error;
+  }
+}
+
+/**
+ * The head of the name when the answer about it was lost: asked again, a second one would roll the VDI
+ * back to the first.
+ * @throws what was lost, inDoubt
+ */
+export async function headAfterAll(
+  { caller, clock }: VerbPorts,
+  base: InodeHeader,
+  error: SheepfsError,
+  scope: Scope,
+): Promise<InodeHeader> {
+  const untilMs = clock.nowMs() + limits.snapshotWaitMs;
+  for (;;) {
+    const now = await findVdi(caller, { name: base.name, snapshot: null }, scope);
+    if (now !== null && now.parentVid === base.vid) return now;
+    if (clock.nowMs() >= untilMs) break;
+    await new Promise<void>((resolve) => clock.after(limits.snapshotPollMs, resolve));
+  }
+  throw new SheepfsError(
+    error.code,
+    `${error.message}; '${nameText(base.name)}' may still get a new working VDI: see vdi/list before it ` +
+      "is tried again",
+    { cause: error, inDoubt: true },
+  );
+}
+
+/** Takes a tag back from a VDI that has not become a snapshot; a failure does no harm. */
+export async function clearTag(
+  caller: SheepCaller,
+  base: InodeHeader,
+  scope: Scope,
+): Promise<void> {
+  try {
+    const now = await headerIfThere(caller, base.vid, scope);
+    if (now?.isSnapshot === false) await writeTag(caller, base, new Uint8Array(0), scope);
+  } catch {
+    // It does no harm there, and the failure that led here says more.
+  }
+}
+
+/**
+ * Somebody else made a snapshot between our look and our request, which then has rolled the VDI back
+ * to it: the VDI is put back to what the other went on with.
+ */
+async function restored(
+  caller: SheepCaller,
+  base: InodeHeader,
+  working: InodeHeader,
+  scope: Scope,
+): Promise<SheepfsError> {
+  const title = `VDI '${nameText(base.name)}'`;
+  const other = await workingBefore(caller, base, working, scope);
+  if (other === null) {
+    return new SheepfsError(
+      "corrupt",
+      `${title}: its vid ${hexVid(working.vid)} is made from vid ${hexVid(base.vid)}, which was not ` +
+        "the working one any more; see vdi/list for what it was",
+    );
+  }
+  await deriveVdi(caller, { base: other, name: base.name, as: "head" }, scope);
+  return new SheepfsError(
+    "busy",
+    `${title} was snapshotted by somebody else in the same moment; see vdi/list and try again`,
+  );
+}
+
+/** What was the working VDI when `working` was made. */
+async function workingBefore(
+  caller: SheepCaller,
+  base: InodeHeader,
+  working: InodeHeader,
+  scope: Scope,
+): Promise<InodeHeader | null> {
+  const used = await readBitmap(caller, "readVdis", scope);
+  for (let vid = working.vid - 1; vid > 0 && vid <= vidMax && hasVid(used, vid); vid -= 1) {
+    const header = await headerIfThere(caller, vid, scope);
+    if (header === null || !sameBytes(header.name, base.name)) continue;
+    if (header.snapId === working.snapId - 1) return header;
+  }
+  return null;
+}
