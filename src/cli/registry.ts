@@ -8,7 +8,7 @@ export const commandLoaders: Readonly<Record<string, Loader>> = {
   umount: async () => (await import("./umount.ts")).umountCommand,
   serve: async () => (await import("./serve.ts")).serveCommand,
   sheep: async () => (await import("./sheep.ts")).sheepCommand,
-  vdi: async () => (await import("./vdi.ts")).vdiCommands,
+  vdi: async () => (await import("./vdi/index.ts")).vdiCommands,
 };
 
 /** `sheepfs [-a ADDR] … MOUNTPOINT`: what runs when no command is named. */

@@ -3,9 +3,9 @@ import type { Scope } from "../../base/scope.ts";
 import type { AttachedVolumes, AttachRequest } from "../../volume/attach.ts";
 import type { AttachedVolume } from "../../volume/attached.ts";
 import { escapeName, escapeTag, fittedName, unescapeBytes, utf8Text } from "../names.ts";
+import { vdiMeanings } from "./vdi-names.ts";
 
 const at = 0x40;
-const nameBytesMax = 255;
 
 /**
  * Attaches what a line names: a VDI, or NAME@TAG (NAME@ID) for a snapshot, which a VDI of that
@@ -56,34 +56,16 @@ export async function detachNamed(
 
 /** What a line can mean, the likeliest first; never none. */
 function requestsOf(line: Uint8Array): readonly AttachRequest[] {
-  const name = checkedName(unescapeBytes(line));
-  const whole = { name: { name, snapshot: null }, title: fittedName(escapeName(name)) };
+  const title = titleOf(line);
+  return vdiMeanings(line).map((name) => ({
+    name,
+    title: fittedName(name.snapshot === null ? escapeName(name.name) : title),
+  }));
+}
+
+/** Of a snapshot as it was named, by its tag or its id. */
+function titleOf(line: Uint8Array): string {
   const split = line.lastIndexOf(at);
-  if (split <= 0 || split === line.length - 1) return [whole];
-  const base = unescapeBytes(line.subarray(0, split));
-  const tag = unescapeBytes(line.subarray(split + 1));
-  const title = fittedName(`${escapeName(base)}@${escapeTag(tag)}`);
-  const id = snapshotId(tag);
-  const tagged = { name: { name: base, snapshot: { tag } }, title };
-  if (id === null) return [whole, tagged];
-  return [whole, { name: { name: base, snapshot: { id } }, title }, tagged];
-}
-
-/** As with dog, a number means the snapshot's id before it means a tag. */
-function snapshotId(tag: Uint8Array): number | null {
-  const text = utf8Text(tag);
-  return text !== null && /^[1-9][0-9]{0,8}$/.test(text) ? Number(text) : null;
-}
-
-function checkedName(name: Uint8Array): Uint8Array {
-  if (name.length > nameBytesMax) {
-    throw new SheepfsError(
-      "name_too_long",
-      `a VDI's name has at most ${nameBytesMax} bytes, this one has ${name.length}`,
-    );
-  }
-  if (name.includes(0)) {
-    throw new SheepfsError("invalid", `a VDI's name has no NUL byte: '${escapeName(name)}'`);
-  }
-  return name;
+  const name = unescapeBytes(line.subarray(0, Math.max(0, split)));
+  return `${escapeName(name)}@${escapeTag(unescapeBytes(line.subarray(split + 1)))}`;
 }

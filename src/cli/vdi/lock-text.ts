@@ -1,4 +1,4 @@
-import type { LockJson } from "../app/verbs.ts";
+import type { LockJson } from "../../app/verbs/locks.ts";
 
 /** Lines for people: who has attached a VDI, and who has its lock in the cluster. */
 export function lockText({ name, vid, attachedBy, lock }: LockJson): string {

@@ -1,0 +1,73 @@
+import type { Address } from "../../base/address.ts";
+import { cloneVdi } from "../../cluster/clone-vdi.ts";
+import { growVdi } from "../../cluster/grow-vdi.ts";
+import { rollbackVdi } from "../../cluster/rollback-vdi.ts";
+import { snapshotVdi } from "../../cluster/snapshot-vdi.ts";
+import { realClock } from "../../sys/clock.ts";
+import { unescapeName } from "../../tree/names.ts";
+import { isGone } from "../self.ts";
+import { withCluster } from "./cluster.ts";
+import { namedSnapshot } from "./named.ts";
+import { type VdiJson, vdiJson } from "./vdi-json.ts";
+
+/** @returns the snapshot */
+export async function makeSnapshot(
+  gateways: readonly Address[],
+  wish: { readonly name: string; readonly tag: string },
+): Promise<VdiJson> {
+  const names = { name: unescapeName(wish.name), tag: unescapeName(wish.tag) };
+  return await withCluster(gateways, async (caller, scope) => {
+    const { snapshot } = await snapshotVdi({ caller, clock: realClock }, names, scope);
+    return vdiJson(snapshot);
+  });
+}
+
+/** @param source NAME@TAG or NAME@ID */
+export async function makeClone(
+  gateways: readonly Address[],
+  source: string,
+  newName: string,
+): Promise<VdiJson> {
+  const target = unescapeName(newName);
+  return await withCluster(gateways, async (caller, scope) => {
+    const { name } = await namedSnapshot(caller, source, scope);
+    return vdiJson(await cloneVdi(caller, name, target, scope));
+  });
+}
+
+export interface RolledBackJson {
+  readonly working: VdiJson;
+  /** What the VDI was before. */
+  readonly former: VdiJson | null;
+}
+
+/** @param to NAME@TAG or NAME@ID */
+export async function rollBack(
+  gateways: readonly Address[],
+  to: string,
+  keepTag: string | null,
+): Promise<RolledBackJson> {
+  return await withCluster(gateways, async (caller, scope) => {
+    const { name } = await namedSnapshot(caller, to, scope);
+    const tag = unescapeName(keepTag ?? `before-rollback-${stamp(realClock.wallMs())}`);
+    const ports = { caller, clock: realClock, isGone };
+    const { working, former } = await rollbackVdi(ports, name, tag, scope);
+    return { working: vdiJson(working), former: former === null ? null : vdiJson(former) };
+  });
+}
+
+/** A moment in UTC as a tag: `20260127T081500Z`. */
+function stamp(wallMs: number): string {
+  return new Date(wallMs).toISOString().replace(/[-:]|\.[0-9]+/g, "");
+}
+
+export async function grow(
+  gateways: readonly Address[],
+  written: string,
+  sizeBytes: number,
+): Promise<VdiJson> {
+  const name = unescapeName(written);
+  return await withCluster(gateways, async (caller, scope) =>
+    vdiJson(await growVdi(caller, name, sizeBytes, scope)),
+  );
+}

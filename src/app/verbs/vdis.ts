@@ -1,0 +1,62 @@
+import type { Address } from "../../base/address.ts";
+import { SheepfsError } from "../../base/errors.ts";
+import { createVdi } from "../../cluster/create-vdi.ts";
+import { deleteVdi } from "../../cluster/delete-vdi.ts";
+import { listVdis, vdiFacts } from "../../cluster/vdis.ts";
+import { renderVdiList } from "../../tree/entries/render-vdi-list.ts";
+import { unescapeName } from "../../tree/names.ts";
+import { isGone } from "../self.ts";
+import { withCluster } from "./cluster.ts";
+import { namedVdi } from "./named.ts";
+import { type ListedVdiJson, listedJson, type VdiJson, vdiJson } from "./vdi-json.ts";
+
+/** Every VDI and snapshot, as data and as `dog vdi list` prints them. */
+export async function listAllVdis(
+  gateways: readonly Address[],
+): Promise<{ readonly vdis: readonly ListedVdiJson[]; readonly text: string }> {
+  return await withCluster(gateways, async (caller, scope) => {
+    const facts = await listVdis(caller, scope);
+    return { vdis: facts.map(listedJson), text: renderVdiList(facts) };
+  });
+}
+
+export interface VdiWish {
+  /** Escaped as in the tree. */
+  readonly name: string;
+  readonly sizeBytes: number;
+  /** Null for the cluster's default, as with `copies`. */
+  readonly objectBytes: number | null;
+  readonly copies: number | null;
+}
+
+export async function makeVdi(gateways: readonly Address[], wish: VdiWish): Promise<VdiJson> {
+  const name = unescapeName(wish.name);
+  return await withCluster(gateways, async (caller, scope) =>
+    vdiJson(await createVdi(caller, { ...wish, name }, scope)),
+  );
+}
+
+/** @param written NAME, or NAME@TAG or NAME@ID for a snapshot */
+export async function deleteOneVdi(
+  gateways: readonly Address[],
+  written: string,
+): Promise<{ readonly deleted: string }> {
+  await withCluster(gateways, async (caller, scope) => {
+    const { name } = await namedVdi(caller, written, scope);
+    await deleteVdi({ caller, isGone }, name, scope);
+  });
+  return { deleted: written };
+}
+
+/** All that is known of one VDI or snapshot; `written` as above. */
+export async function showVdi(
+  gateways: readonly Address[],
+  written: string,
+): Promise<ListedVdiJson> {
+  return await withCluster(gateways, async (caller, scope) => {
+    const { header } = await namedVdi(caller, written, scope);
+    const facts = await vdiFacts(caller, header.vid, scope);
+    if (facts !== null) return listedJson(facts);
+    throw new SheepfsError("not_found", `'${written}' was deleted just now`);
+  });
+}

@@ -1,0 +1,25 @@
+import type { CommandGroup } from "../command.ts";
+import { clone } from "./clone.ts";
+import { create } from "./create.ts";
+import { remove } from "./delete.ts";
+import { list } from "./list.ts";
+import { lock } from "./lock.ts";
+import { resize } from "./resize.ts";
+import { rollback } from "./rollback.ts";
+import { show } from "./show.ts";
+import { snapshot } from "./snapshot.ts";
+import { tree } from "./tree.ts";
+
+export const vdiCommands: CommandGroup = {
+  meta: { name: "sheepfs vdi", description: "Make, list, change and delete VDIs and snapshots" },
+  commands: {
+    ...{ list, show, tree },
+    ...{ create, resize, delete: remove },
+    ...{ snapshot, clone, rollback },
+    lock,
+  },
+  examples: `  sheepfs vdi create test --size 10G && sheepfs vdi list
+      creates a VDI and shows it among the others
+  sheepfs vdi snapshot test --tag monday && sheepfs vdi clone test@monday copy
+      keeps what 'test' is now, and makes another VDI that begins so`,
+};
