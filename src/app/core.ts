@@ -11,7 +11,7 @@ import type { Tree } from "../tree/node.ts";
 import { AttachedVolumes } from "../volume/attach.ts";
 import { SliceCache } from "../volume/slice-cache.ts";
 import { type ConnectOptions, connect } from "./connect.ts";
-import { clusterFacts, vdiHolds } from "./facts.ts";
+import { clusterFacts, noVdiLife, vdiHolds, vdiLife } from "./facts.ts";
 import { isGone } from "./self.ts";
 
 export interface CoreOptions extends ConnectOptions {
@@ -56,8 +56,9 @@ export async function openCore(options: CoreOptions, scope: Scope): Promise<Core
   client.mayChangeCluster = () => volumes.empty;
   const facts = clusterFacts(client);
   const switches = { pageCache, scratch };
+  const life = readOnly ? noVdiLife : vdiLife({ caller: client, clock: realClock, isGone });
   const tree = buildTree({
-    facts,
+    ...{ facts, life },
     volumes,
     config: client,
     status: () => client.status(),

@@ -1,8 +1,15 @@
+import { SheepfsError } from "../base/errors.ts";
 import type { SheepCaller } from "../client/caller.ts";
+import { cloneVdi } from "../cluster/clone-vdi.ts";
+import { createVdi } from "../cluster/create-vdi.ts";
+import { deleteVdi } from "../cluster/delete-vdi.ts";
+import { growVdi } from "../cluster/grow-vdi.ts";
 import { type HoldPorts, holdVdi } from "../cluster/holds.ts";
 import { clusterInfo } from "../cluster/info.ts";
 import { clusterSpace, listNodes, nodeSpaces } from "../cluster/nodes.ts";
-import { listVdis } from "../cluster/vdis.ts";
+import { snapshotVdi } from "../cluster/snapshot-vdi.ts";
+import { listHeaders, listVdis } from "../cluster/vdis.ts";
+import type { VdiLife } from "../tree/entries/life.ts";
 import type { ClusterFacts } from "../tree/entries/root.ts";
 import type { VdiHolds } from "../volume/attach.ts";
 
@@ -11,6 +18,7 @@ export function clusterFacts(caller: SheepCaller): ClusterFacts {
   return {
     info: (scope) => clusterInfo(caller, scope),
     vdis: (scope) => listVdis(caller, scope),
+    headers: (scope, known) => listHeaders(caller, scope, known),
     nodes: async (scope) => (await listNodes(caller, scope)).nodes,
     nodeSpaces: (scope) => nodeSpaces(caller, scope),
     space: (scope) => clusterSpace(caller, scope),
@@ -19,4 +27,37 @@ export function clusterFacts(caller: SheepCaller): ClusterFacts {
 
 export function vdiHolds(ports: HoldPorts): VdiHolds {
   return { hold: (name, scope) => holdVdi(ports, name, scope) };
+}
+
+/** What a tree does with VDIs. */
+export function vdiLife(ports: Pick<HoldPorts, "caller" | "clock" | "isGone">): VdiLife {
+  const { caller } = ports;
+  return {
+    create: async (name, sizeBytes, scope) => {
+      await createVdi(caller, { name, sizeBytes, objectBytes: null, copies: null }, scope);
+    },
+    grow: async (name, sizeBytes, scope) => {
+      await growVdi(caller, name, sizeBytes, scope);
+    },
+    delete: (name, scope) => deleteVdi(ports, name, scope),
+    snapshot: async (name, tag, scope) => {
+      await snapshotVdi(ports, { name, tag }, scope);
+    },
+    clone: async (source, name, scope) => {
+      await cloneVdi(caller, source, name, scope);
+    },
+  };
+}
+
+/** The same where nothing may be changed. */
+export const noVdiLife: VdiLife = {
+  create: refuse,
+  grow: refuse,
+  delete: refuse,
+  snapshot: refuse,
+  clone: refuse,
+};
+
+async function refuse(): Promise<never> {
+  throw new SheepfsError("read_only", "the tree is for reading only (--read-only, -o ro)");
 }

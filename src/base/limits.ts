@@ -164,6 +164,10 @@ export const limits = {
   lockBreakPollMs: 250,
   /** For how long a stat believes the last look at a VDI. */
   volumeAttrMs: 400,
+  /** Files in volume/ that were made and have no size yet. */
+  newVolumesMax: 64,
+  /** How long such a file waits for who opens it and gives it one. */
+  newVolumeMs: 60_000,
   /** Loaded parts of all volumes' indexes; older ones are dropped and read again when needed. */
   indexCacheBytesMax: 32 * MiB,
   /** Index writes of one volume under way; what changes meanwhile is gathered into the next. */

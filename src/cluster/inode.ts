@@ -2,7 +2,12 @@ import { asSheepfsError, SheepfsError } from "../base/errors.ts";
 import type { Scope } from "../base/scope.ts";
 import type { SheepCaller } from "../client/caller.ts";
 import { objectRequest } from "../wire/header.ts";
-import { decodeInodeHeader, type InodeHeader, inodeHeaderBytes } from "../wire/inode.ts";
+import {
+  decodeInodeHeader,
+  type InodeHeader,
+  inodeHeaderBytes,
+  wireTimeMs,
+} from "../wire/inode.ts";
 import type { ObjectKind } from "../wire/oid.ts";
 
 /** A run of bytes of an object that is no data of a VDI. */
@@ -91,6 +96,16 @@ export function checkedHeader(data: Uint8Array, vid: number): InodeHeader {
     );
   }
   return header;
+}
+
+/** When it was made, on the wall clock. */
+export function createdMs({ createTime }: InodeHeader): number {
+  return wireTimeMs(createTime);
+}
+
+/** When it became a snapshot, on the wall clock; 0 for a working VDI. */
+export function snapshotMs({ snapTime }: InodeHeader): number {
+  return wireTimeMs(snapTime);
 }
 
 export function hexVid(vid: number): string {

@@ -37,10 +37,19 @@ export async function listVdis(caller: SheepCaller, scope: Scope): Promise<VdiFa
   return facts.filter((one) => one !== null);
 }
 
-/** The headers alone, which cost no look at an index; of the same VDIs, in the same order. */
-export async function listHeaders(caller: SheepCaller, scope: Scope): Promise<InodeHeader[]> {
+/**
+ * The headers alone, which cost no look at an index; of the same VDIs, in the same order.
+ * @param known from an earlier listing: snapshots in it are not read again, as long as they are there
+ */
+export async function listHeaders(
+  caller: SheepCaller,
+  scope: Scope,
+  known: ReadonlyMap<number, InodeHeader> = new Map(),
+): Promise<InodeHeader[]> {
   const vids = await listVids(caller, scope);
   const headers = await mapBounded(vids, limits.inodeReadsInflightMax, async (vid) => {
+    const before = known.get(vid);
+    if (before?.isSnapshot === true) return before;
     try {
       return await headerIfThere(caller, vid, scope);
     } catch (thrown) {

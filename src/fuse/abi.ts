@@ -253,6 +253,7 @@ export const Rename2In = struct(
   { newDirLow: u32(0), newDirHigh: u32(4), flags: u32(8) },
   { size: 16 },
 );
+export const renameFlag = { noReplace: 1 } as const;
 export const LinkIn = struct({ oldNodeIdLow: u32(0), oldNodeIdHigh: u32(4) }, { size: 8 });
 export const CreateIn = struct(
   { flags: u32(0), mode: u32(4), umask: u32(8), openFlags: u32(12) },

@@ -74,17 +74,9 @@ async function open(message: Message, context: OpsContext): Promise<void> {
   const node = context.nodes.get(message.nodeId);
   if (node.kind === "dir") throw new SheepfsError("is_directory", "a directory cannot be opened");
   const flags = message.u32(OpenIn.offsets.flags);
-  const mode = openModes[flags & accessMode];
-  if (mode === undefined) {
-    message.fail(errno.EINVAL);
-    return;
-  }
-  if (context.readOnly && mode !== "read") {
-    throw new SheepfsError("read_only", "the mount is read-only");
-  }
   // O_TRUNC needs no act: a control file takes its line from the start, and a volume is emptied as
-  // little as a disk is when a program opens it so (dd and cp do). truncate(2) is refused.
-  const handle = await openHandle(node, mode, message, context);
+  // little as a disk is when a program opens it so (dd and cp do).
+  const handle = await openAs(node, message.nodeId, flags, { message, context });
   const fh = context.handles.add(handle);
   OpenOut.write(message.view, replyBodyAt, {
     fhLow: fh.low,
@@ -96,20 +88,26 @@ async function open(message: Message, context: OpsContext): Promise<void> {
   closeFile(handle, context);
 }
 
-async function openHandle(
+/** @throws invalid for a mode that there is not | read_only | overload | whatever opening throws */
+export async function openAs(
   node: FileNode,
-  mode: OpenMode,
-  message: Message,
-  context: OpsContext,
+  nodeId: number,
+  flags: number,
+  { message, context }: { readonly message: Message; readonly context: OpsContext },
 ): Promise<FileHandle> {
+  const mode = openModes[flags & accessMode];
+  if (mode === undefined) throw new SheepfsError("invalid", "a file is opened to read or write");
+  if (context.readOnly && mode !== "read") {
+    throw new SheepfsError("read_only", "the mount is read-only");
+  }
   if (context.handles.size >= limits.handlesMax) {
     throw new SheepfsError("overload", `more than ${limits.handlesMax} files are open`);
   }
   const file = await node.open(mode, message.scope);
-  return { kind: "file", nodeId: message.nodeId, mode, file };
+  return { kind: "file", nodeId, mode, file };
 }
 
-function openFlagsOf(traits: FileTraits): number {
+export function openFlagsOf(traits: FileTraits): number {
   if (traits.immutable && !traits.directIo) return openFlag.keepCache;
   if (!traits.directIo) return 0;
   // Without the second flag the kernel lets only one write at a time into a file.

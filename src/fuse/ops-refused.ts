@@ -14,15 +14,8 @@ function refuse(error: number): Handler {
  */
 export const refusedHandlers = {
   // The manual pages' answer where a filesystem lacks the operation.
-  CREATE: refuse(errno.EPERM),
   MKNOD: refuse(errno.EPERM),
-  MKDIR: refuse(errno.EPERM),
   SYMLINK: refuse(errno.EPERM),
-  LINK: refuse(errno.EPERM),
-  UNLINK: refuse(errno.EPERM),
-  RMDIR: refuse(errno.EPERM),
-  RENAME: refuse(errno.EPERM),
-  RENAME2: refuse(errno.EPERM),
   TMPFILE: refuse(errno.EOPNOTSUPP),
   READLINK: refuse(errno.EINVAL),
 

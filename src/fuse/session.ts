@@ -28,6 +28,7 @@ import type { Handler, OpsContext } from "./ops.ts";
 import { attrHandlers } from "./ops-attr.ts";
 import { dirHandlers } from "./ops-dir.ts";
 import { closeFile, ioHandlers } from "./ops-io.ts";
+import { nameHandlers } from "./ops-names.ts";
 import { refusedHandlers } from "./ops-refused.ts";
 
 const pageBytes = 4096;
@@ -86,6 +87,7 @@ export class Session {
       ...dirHandlers,
       ...attrHandlers,
       ...ioHandlers,
+      ...nameHandlers,
       ...refusedHandlers,
       INIT: (message) => this.#init(message),
       FORGET: (message) => this.#forget(message),

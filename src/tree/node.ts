@@ -50,6 +50,8 @@ export interface DirNode extends NodeBase {
   list(scope: Scope): AsyncIterable<DirEntry>;
   /** @throws exists | no_space | name_too_long */
   makeFile?(name: string, scope: Scope): MaybePromise<FileNode>;
+  /** A new child that begins as `source` is and shares what it can with it. @throws invalid | exists */
+  link?(source: Node, name: string, scope: Scope): MaybePromise<Node>;
   /** @throws exists | no_space | name_too_long */
   makeDir?(name: string, scope: Scope): MaybePromise<DirNode>;
   /** Removes a child, a directory with everything in it. @throws not_found */

@@ -49,6 +49,8 @@ export class AttachedVolumes {
   readonly #places = new Map<string, Place>();
   readonly #listeners = new Set<(change: AttachChange) => void>();
   readonly #watch: Watch;
+  /** Open for reading. */
+  #snapshots = 0;
 
   constructor(options: AttachOptions) {
     this.#options = options;
@@ -66,9 +68,9 @@ export class AttachedVolumes {
     );
   }
 
-  /** Nothing is attached or on its way to be. */
+  /** Nothing is attached or on its way to be, and no snapshot is open. */
   get empty(): boolean {
-    return this.#places.size === 0;
+    return this.#places.size === 0 && this.#snapshots === 0;
   }
 
   get(title: string): AttachedVolume | null {
@@ -105,6 +107,22 @@ export class AttachedVolumes {
         throwIfEnded(scope, this.#options.ports.clock, `attach '${request.title}'`);
       }
     }
+  }
+
+  /** A snapshot for reading, which is not attached by that; until `closeSnapshot`. */
+  async openSnapshot(what: AttachRequest, scope: Scope): Promise<Volume> {
+    this.#snapshots += 1;
+    try {
+      return await Volume.open(this.#options.ports, { ...what, readOnly: true }, scope);
+    } catch (thrown) {
+      this.#snapshots -= 1;
+      throw thrown;
+    }
+  }
+
+  async closeSnapshot(volume: Volume, scope: Scope): Promise<void> {
+    this.#snapshots -= 1;
+    await volume.close(scope);
   }
 
   /**

@@ -1,7 +1,7 @@
 import { assert } from "../base/assert.ts";
 import { SheepfsError } from "../base/errors.ts";
 import type { Scope, Unsubscribe } from "../base/scope.ts";
-import type { WireTime } from "../wire/inode.ts";
+import { wireTimeMs } from "../wire/inode.ts";
 import type { VdiName } from "./ports.ts";
 import type { Volume } from "./volume.ts";
 
@@ -94,8 +94,4 @@ export class AttachedVolume {
     this.#unused.add(fn);
     return () => this.#unused.delete(fn);
   }
-}
-
-function wireTimeMs({ seconds, nanoseconds }: WireTime): number {
-  return seconds * 1000 + Math.floor(nanoseconds / 1e6);
 }

@@ -20,6 +20,11 @@ export interface WireTime {
   readonly nanoseconds: number;
 }
 
+/** On the wall clock, milliseconds since 1970. */
+export function wireTimeMs({ seconds, nanoseconds }: WireTime): number {
+  return seconds * 1000 + Math.floor(nanoseconds / 1e6);
+}
+
 export const InodeHeaderStruct = struct(
   {
     name: bytes(0, nameFieldBytes),

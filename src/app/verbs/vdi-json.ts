@@ -1,5 +1,5 @@
 import { objectBytesOf } from "../../cluster/blocks.ts";
-import { hexVid } from "../../cluster/inode.ts";
+import { createdMs, hexVid } from "../../cluster/inode.ts";
 import type { VdiFacts } from "../../cluster/vdis.ts";
 import { escapeName } from "../../tree/names.ts";
 import type { InodeHeader } from "../../wire/inode.ts";
@@ -25,7 +25,6 @@ export interface ListedVdiJson extends VdiJson {
 }
 
 export function vdiJson(header: InodeHeader): VdiJson {
-  const { seconds, nanoseconds } = header.createTime;
   return {
     name: escapeName(header.name),
     vid: hexVid(header.vid),
@@ -36,7 +35,7 @@ export function vdiJson(header: InodeHeader): VdiJson {
     objectBytes: objectBytesOf(header),
     copies: header.copies,
     copyPolicy: header.copyPolicy,
-    createdAt: new Date(seconds * 1000 + Math.floor(nanoseconds / 1e6)).toISOString(),
+    createdAt: new Date(createdMs(header)).toISOString(),
     parentVid: header.parentVid === 0 ? null : hexVid(header.parentVid),
   };
 }

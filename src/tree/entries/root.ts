@@ -22,18 +22,23 @@ import {
   sheepInfoControl,
 } from "./config.ts";
 import type { EntryBase } from "./entry.ts";
+import { FamilyList } from "./families.ts";
+import { announced, type VdiHeader, type VdiLife } from "./life.ts";
 import { renderClusterInfo } from "./render-cluster-info.ts";
 import { type ListedNode, renderNodeInfo, renderNodeList } from "./render-node.ts";
 import { type ConnectionStatus, renderStatus } from "./render-status.ts";
 import { renderVdiList } from "./render-vdi-list.ts";
+import { SnapshotDir } from "./snapshot.ts";
 import { Summary } from "./summary.ts";
 import { mountControl, unmountControl } from "./vdi.ts";
-import { volumeDir } from "./volume.ts";
+import { VolumeDir } from "./volume-dir.ts";
 
 /** What the tree shows of a cluster; the functions of `cluster/` with a client bound to them. */
 export interface ClusterFacts {
   info(scope: Scope): Promise<ClusterInfo>;
   vdis(scope: Scope): Promise<readonly VdiFacts[]>;
+  /** @param known from an earlier one, of which snapshots need not be read again */
+  headers(scope: Scope, known: ReadonlyMap<number, VdiHeader>): Promise<readonly VdiHeader[]>;
   nodes(scope: Scope): Promise<readonly ListedNode[]>;
   nodeSpaces(scope: Scope): Promise<readonly NodeSpace[]>;
   space(scope: Scope): Promise<SpaceInfo>;
@@ -41,6 +46,7 @@ export interface ClusterFacts {
 
 export interface TreePorts {
   readonly facts: ClusterFacts;
+  readonly life: VdiLife;
   readonly volumes: AttachedVolumes;
   readonly config: ConfigPort;
   readonly status: () => ConnectionStatus;
@@ -87,16 +93,25 @@ export function buildTree(ports: TreePorts): Tree {
     summary.invalidate();
     for (const node of texts) node.changed();
   };
+  const families = new FamilyList((scope, known) => facts.headers(scope, known), base);
   // Another sheep may be of another cluster.
-  const moved = (): void => changed(clusterInfo, clusterStatus, vdiList, nodeInfo, nodeList);
+  const moved = (): void => {
+    families.forget();
+    changed(clusterInfo, clusterStatus, vdiList, nodeInfo, nodeList);
+  };
   const written = (): void => changed(vdiList, nodeInfo);
+  const life = announced(ports.life, () => {
+    families.invalidate();
+    written();
+  });
 
   const dir = (children: Readonly<Record<string, Node>>): TreeDir =>
     new TreeDir(base.ids.next(), bornMs, children);
   const root = new TreeDir(rootId, bornMs, {
     cluster: dir({ info: clusterInfo, status: clusterStatus }),
     vdi: dir({ list: vdiList, mount, unmount }),
-    volume: volumeDir({ ...base, volumes, pageCache, written }),
+    volume: new VolumeDir({ ...base, volumes, life, pageCache, written }),
+    snapshot: new SnapshotDir({ ...base, families, volumes, life }),
     node: dir({ info: nodeInfo, list: nodeList }),
     config: dir({
       sheep_info: sheepInfoControl(config, moved, base),

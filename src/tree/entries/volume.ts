@@ -6,7 +6,6 @@ import { impatient } from "../../base/waiting.ts";
 import type { AttachedVolumes } from "../../volume/attach.ts";
 import type { AttachedVolume } from "../../volume/attached.ts";
 import type { Volume } from "../../volume/volume.ts";
-import { TreeDir } from "../dir.ts";
 import { Fresh } from "../fresh.ts";
 import type {
   Attr,
@@ -20,58 +19,33 @@ import type {
 } from "../node.ts";
 import type { Switch } from "./config.ts";
 import type { EntryBase } from "./entry.ts";
+import type { VdiLife } from "./life.ts";
 import { VolumeVersions } from "./volume-version.ts";
 
-export interface VolumeDirOptions extends EntryBase {
+export interface VolumeOptions extends EntryBase {
   readonly volumes: AttachedVolumes;
+  readonly life: VdiLife;
   readonly pageCache: Switch;
   /** Told when a file that was written is closed or synced: what texts count may have changed. */
   readonly written: () => void;
 }
 
-/** volume/: one file for each attached volume, and an event when one comes, goes or changes. */
-export function volumeDir(options: VolumeDirOptions): TreeDir {
-  const { ids, events, clock, bornMs, volumes } = options;
-  const dir = new TreeDir(ids.next(), bornMs, {});
-  const nodes = new Map<AttachedVolume, VolumeNode>();
-  const add = (volume: AttachedVolume): VolumeNode => {
-    const node = new VolumeNode(ids.next(), volume, options);
-    nodes.set(volume, node);
-    dir.put(volume.title, node, clock.wallMs());
-    return node;
-  };
-  for (const volume of volumes.list()) add(volume);
-  volumes.on(({ what, volume }) => {
-    const node = what === "attached" ? add(volume) : nodes.get(volume);
-    if (node === undefined) return;
-    if (what === "changed") {
-      events.emit({ id: node.id, what: "attr" });
-      return;
-    }
-    if (what === "detached") {
-      nodes.delete(volume);
-      dir.drop(volume.title, clock.wallMs());
-    }
-    events.emit({ id: dir.id, what: "children", child: { name: volume.title, id: node.id } });
-  });
-  return dir;
-}
-
 const blockBytes = 4096;
 
-class VolumeNode implements FileNode {
+/** volume/NAME: the bytes of an attached VDI. */
+export class VolumeNode implements FileNode {
   readonly kind = "file";
   readonly id: NodeId;
   readonly #attached: AttachedVolume;
   readonly #versions: VolumeVersions;
-  readonly #options: VolumeDirOptions;
+  readonly #options: VolumeOptions;
   readonly #direct: FileTraits;
   readonly #cached: FileTraits;
   /** Whether the VDI was changed elsewhere, which is not asked for each stat. */
   readonly #refreshed: Fresh<true>;
   #allocatedBytes = 0;
 
-  constructor(id: NodeId, attached: AttachedVolume, options: VolumeDirOptions) {
+  constructor(id: NodeId, attached: AttachedVolume, options: VolumeOptions) {
     this.id = id;
     this.#attached = attached;
     this.#versions = new VolumeVersions(attached, options.clock);
@@ -110,6 +84,20 @@ class VolumeNode implements FileNode {
       ctimeMs: mtimeMs,
       birthtimeMs,
     };
+  }
+
+  /** The VDI that it is, for who changes it as a whole. */
+  get attached(): AttachedVolume {
+    return this.#attached;
+  }
+
+  /** @throws invalid for a smaller size | read_only | too_large */
+  async setSize(bytes: number, scope: Scope): Promise<void> {
+    const { name, readOnly, title } = this.#attached;
+    if (readOnly) throw new SheepfsError("read_only", `'${title}' is attached for reading only`);
+    const { life, volumes } = this.#options;
+    await life.grow(name.name, bytes, scope);
+    await volumes.refresh(this.#attached, scope);
   }
 
   open(mode: OpenMode): OpenFile {
@@ -153,7 +141,7 @@ class VolumeNode implements FileNode {
   }
 }
 
-type VolumeFileOptions = Pick<VolumeDirOptions, "clock" | "written">;
+type VolumeFileOptions = Pick<VolumeOptions, "clock" | "written">;
 
 class VolumeFile implements OpenFile {
   readonly #attached: AttachedVolume;

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { noVdiLife } from "../../../src/app/facts.ts";
 import { type Address, formatAddress } from "../../../src/base/address.ts";
 import { SheepfsError } from "../../../src/base/errors.ts";
 import { silentLogger } from "../../../src/base/log.ts";
@@ -74,7 +75,16 @@ class Fixture {
     const facts = this.#facts();
     const status = (): ConnectionStatus => this.status;
     const switches = { pageCache: false, scratch: false };
-    this.tree = buildTree({ facts, volumes, config, status, ...switches, clock, log });
+    this.tree = buildTree({
+      facts,
+      life: noVdiLife,
+      volumes,
+      config,
+      status,
+      ...switches,
+      clock,
+      log,
+    });
     this.tree.events.on((event) => this.heard.push(event));
   }
 
@@ -131,6 +141,10 @@ class Fixture {
           ...{ header, objectBytes: 2 ** header.blockSizeShift, strips: null },
           ...{ ownBlocks: 0, sharedBlocks: 0 },
         }));
+      },
+      headers: async () => {
+        ask("headers");
+        return this.cluster.headers();
       },
       nodes: async () => {
         ask("nodes");
@@ -208,7 +222,15 @@ describe("attaching", () => {
     await volumes.attach({ name, title: "web" }, clock.scope());
     const facts = {} as ClusterFacts;
     const switches = { pageCache: false, scratch: false };
-    const shared = { facts, volumes, config, ...switches, clock, log: silentLogger };
+    const shared = {
+      facts,
+      life: noVdiLife,
+      volumes,
+      config,
+      ...switches,
+      clock,
+      log: silentLogger,
+    };
     const ports = { ...shared, status: () => status };
     const dir = await buildTree(ports).root.lookup("volume", clock.scope());
     if (dir?.kind !== "dir") throw new Error("no volume/");

@@ -1,0 +1,131 @@
+import { SheepfsError } from "../base/errors.ts";
+import type { DirNode, Node } from "../tree/node.ts";
+import {
+  CreateIn,
+  EntryOut,
+  type fileType,
+  LinkIn,
+  MkdirIn,
+  OpenOut,
+  Rename2In,
+  RenameIn,
+  renameFlag,
+} from "./abi.ts";
+import { errno } from "./errno.ts";
+import { type Message, replyBodyAt } from "./message.ts";
+import { nameAt } from "./names.ts";
+import type { Handler, OpsContext } from "./ops.ts";
+import { writeEntry } from "./ops-attr.ts";
+import { closeFile, openAs, openFlagsOf } from "./ops-io.ts";
+
+/**
+ * What makes and removes names. A directory without the verb answers EPERM, as the manual pages have
+ * it where a filesystem lacks the operation: nothing here may succeed without being done.
+ */
+export const nameHandlers = {
+  MKDIR: async (message, context) => {
+    const { dir, name } = placeOf(message, context, MkdirIn.size);
+    if (dir.makeDir === undefined) return message.fail(errno.EPERM);
+    await replyEntry(message, context, name, await dir.makeDir(name, message.scope));
+  },
+
+  CREATE: async (message, context) => {
+    const { dir, name } = placeOf(message, context, CreateIn.size);
+    if (dir.makeFile === undefined) return message.fail(errno.EPERM);
+    const node = await dir.makeFile(name, message.scope);
+    const nodeId = context.nodes.remember(node, message.nodeId, name);
+    let handle: Awaited<ReturnType<typeof openAs>> | null = null;
+    let fh: { readonly low: number; readonly high: number } | null = null;
+    try {
+      handle = await openAs(node, nodeId, message.u32(CreateIn.offsets.flags), {
+        message,
+        context,
+      });
+      fh = context.handles.add(handle);
+      const attr = await node.attr(message.scope);
+      writeEntry(message.view, replyBodyAt, { nodeId, node, attr }, context);
+      OpenOut.write(message.view, replyBodyAt + EntryOut.size, {
+        ...{ fhLow: fh.low, fhHigh: fh.high },
+        openFlags: openFlagsOf(node.traits),
+      });
+      if (message.reply(EntryOut.size + OpenOut.size)) return;
+      throw new SheepfsError("stale", "the kernel does not wait for it any more");
+    } catch (thrown) {
+      context.nodes.forget(nodeId, 1);
+      if (fh !== null) context.handles.remove(fh.low, fh.high);
+      if (handle !== null) closeFile(handle, context);
+      throw thrown;
+    }
+  },
+
+  LINK: async (message, context) => {
+    const { dir, name } = placeOf(message, context, LinkIn.size);
+    if (dir.link === undefined) return message.fail(errno.EPERM);
+    const source = context.nodes.get(message.u64(LinkIn.offsets.oldNodeIdLow));
+    await replyEntry(message, context, name, await dir.link(source, name, message.scope));
+  },
+
+  UNLINK: (message, context) => remove(message, context, "file"),
+  RMDIR: (message, context) => remove(message, context, "dir"),
+  RENAME: (message, context) => rename(message, context, { size: RenameIn.size, flags: 0 }),
+  RENAME2: (message, context) => {
+    const flags = message.u32(Rename2In.offsets.flags);
+    return rename(message, context, { size: Rename2In.size, flags });
+  },
+} satisfies Record<string, Handler>;
+
+interface Place {
+  readonly dir: DirNode;
+  readonly name: string;
+}
+
+/** @throws not_directory | invalid for a name that is no UTF-8, which none here is */
+function placeOf(message: Message, context: OpsContext, nameOffset: number): Place {
+  const dir = context.nodes.get(message.nodeId);
+  if (dir.kind !== "dir") throw new SheepfsError("not_directory", "not a directory");
+  const name = nameAt(message, nameOffset);
+  if (name === null) throw new SheepfsError("invalid", "a name that is no UTF-8; write \\xNN");
+  return { dir, name };
+}
+
+async function replyEntry(
+  message: Message,
+  context: OpsContext,
+  name: string,
+  node: Node,
+): Promise<void> {
+  const attr = await node.attr(message.scope);
+  const nodeId = context.nodes.remember(node, message.nodeId, name);
+  writeEntry(message.view, replyBodyAt, { nodeId, node, attr }, context);
+  if (!message.reply(EntryOut.size)) context.nodes.forget(nodeId, 1);
+}
+
+async function remove(
+  message: Message,
+  context: OpsContext,
+  kind: keyof typeof fileType,
+): Promise<void> {
+  const { dir, name } = placeOf(message, context, 0);
+  if (dir.remove === undefined) return message.fail(errno.EPERM);
+  const node = await dir.lookup(name, message.scope);
+  if (node === null) return message.fail(errno.ENOENT);
+  if (node.kind !== kind) return message.fail(kind === "dir" ? errno.ENOTDIR : errno.EISDIR);
+  await dir.remove(name, message.scope);
+  message.reply(0);
+}
+
+async function rename(
+  message: Message,
+  context: OpsContext,
+  { size, flags }: { readonly size: number; readonly flags: number },
+): Promise<void> {
+  const { dir, name } = placeOf(message, context, size);
+  const into = context.nodes.get(message.u64(RenameIn.offsets.newDirLow));
+  if (dir.move === undefined || into.kind !== "dir") return message.fail(errno.EPERM);
+  // Two names that change places are nothing that the tree can do at once.
+  if ((flags & ~renameFlag.noReplace) !== 0) return message.fail(errno.EINVAL);
+  const toName = nameAt(message, size + new TextEncoder().encode(name).length + 1);
+  if (toName === null) throw new SheepfsError("invalid", "a name that is no UTF-8; write \\xNN");
+  await dir.move(name, into, toName, message.scope);
+  message.reply(0);
+}

@@ -1,0 +1,167 @@
+import { SheepfsError } from "../../base/errors.ts";
+import type { Scope } from "../../base/scope.ts";
+import type { AttachedVolumes } from "../../volume/attach.ts";
+import { TreeDir } from "../dir.ts";
+import { unescapeName } from "../names.ts";
+import type { Attr, DirEntry, DirNode, Node, NodeId } from "../node.ts";
+import type { EntryBase } from "./entry.ts";
+import type { Families, Family, FamilyList } from "./families.ts";
+import type { VdiHeader, VdiLife } from "./life.ts";
+import { SnapshotFile } from "./snapshot-file.ts";
+
+export interface SnapshotDirOptions extends EntryBase {
+  readonly families: FamilyList;
+  readonly volumes: AttachedVolumes;
+  readonly life: VdiLife;
+}
+
+/** Everything that is the same for all directories here. */
+interface Shared extends SnapshotDirOptions {
+  readonly files: Map<number, SnapshotFile>;
+}
+
+/** snapshot/: a directory for each VDI, and in it a file for each of its snapshots. */
+export class SnapshotDir implements DirNode {
+  readonly kind = "dir";
+  readonly id: NodeId;
+  readonly #shared: Shared;
+  readonly #dirs = new Map<string, VdiSnapshots>();
+  #seen: Families | null = null;
+
+  constructor(options: SnapshotDirOptions) {
+    this.id = options.ids.next();
+    this.#shared = { ...options, files: new Map() };
+  }
+
+  attr(): Attr {
+    return dirAttr(this.#shared.bornMs);
+  }
+
+  async lookup(name: string, scope: Scope): Promise<Node | null> {
+    const family = (await this.#families(scope)).get(name);
+    return family === undefined ? null : this.#dir(name, family);
+  }
+
+  async *list(scope: Scope): AsyncGenerator<DirEntry> {
+    for (const [name, family] of await this.#families(scope)) {
+      yield { name, id: this.#dir(name, family).id, kind: "dir" };
+    }
+  }
+
+  #dir(name: string, family: Family): VdiSnapshots {
+    const known = this.#dirs.get(name);
+    if (known !== undefined) return known;
+    const dir = new VdiSnapshots(name, family.name, this.#shared);
+    this.#dirs.set(name, dir);
+    return dir;
+  }
+
+  /** What is gone from the cluster is forgotten. */
+  async #families(scope: Scope): Promise<Families> {
+    const families = await this.#shared.families.get(scope);
+    if (families === this.#seen) return families;
+    this.#seen = families;
+    for (const name of this.#dirs.keys()) if (!families.has(name)) this.#dirs.delete(name);
+    const vids = new Set<number>();
+    for (const { snapshots } of families.values()) {
+      for (const { vid } of snapshots.values()) vids.add(vid);
+    }
+    for (const vid of this.#shared.files.keys()) {
+      if (!vids.has(vid)) this.#shared.files.delete(vid);
+    }
+    return families;
+  }
+}
+
+/** snapshot/VDI/: making a directory in it makes a snapshot, removing a file deletes one. */
+class VdiSnapshots implements DirNode {
+  readonly kind = "dir";
+  readonly id: NodeId;
+  readonly #title: string;
+  readonly #name: Uint8Array;
+  readonly #shared: Shared;
+
+  constructor(title: string, name: Uint8Array, shared: Shared) {
+    this.id = shared.ids.next();
+    this.#title = title;
+    this.#name = name;
+    this.#shared = shared;
+  }
+
+  attr(): Attr {
+    return dirAttr(this.#shared.bornMs);
+  }
+
+  async lookup(title: string, scope: Scope): Promise<Node | null> {
+    const header = (await this.#snapshots(scope)).get(title);
+    return header === undefined ? null : this.#file(header);
+  }
+
+  async *list(scope: Scope): AsyncGenerator<DirEntry> {
+    for (const [name, header] of await this.#snapshots(scope)) {
+      yield { name, id: this.#file(header).id, kind: "file" };
+    }
+  }
+
+  /** @returns what the caller asked for, which is a file as soon as it is looked up */
+  async makeDir(title: string, scope: Scope): Promise<DirNode> {
+    const { life, volumes, ids, clock } = this.#shared;
+    const tag = unescapeName(title);
+    try {
+      await life.snapshot(this.#name, tag, scope);
+    } finally {
+      this.#changed(title);
+    }
+    const attached = volumes.list().find(({ name }) => isWorking(name, this.#name));
+    // It goes on with the new working VDI; also without this it would, at its next write.
+    if (attached !== undefined) await volumes.refresh(attached, scope);
+    return new TreeDir(ids.next(), clock.wallMs(), {});
+  }
+
+  async remove(title: string, scope: Scope): Promise<void> {
+    const header = (await this.#snapshots(scope)).get(title);
+    if (header === undefined) {
+      throw new SheepfsError("not_found", `there is no snapshot '${title}' of '${this.#title}'`);
+    }
+    this.#file(header).refuseOpen();
+    try {
+      await this.#shared.life.delete(named(header), scope);
+    } finally {
+      this.#changed(title);
+    }
+  }
+
+  #file(header: VdiHeader): SnapshotFile {
+    const known = this.#shared.files.get(header.vid);
+    if (known !== undefined) return known;
+    const title = `snapshot of '${this.#title}' (id ${header.snapId})`;
+    const file = new SnapshotFile({ header, name: named(header), title }, this.#shared);
+    this.#shared.files.set(header.vid, file);
+    return file;
+  }
+
+  async #snapshots(scope: Scope): Promise<ReadonlyMap<string, VdiHeader>> {
+    const family = (await this.#shared.families.get(scope)).get(this.#title);
+    return family?.snapshots ?? new Map<string, VdiHeader>();
+  }
+
+  #changed(name: string): void {
+    const { events, ids } = this.#shared;
+    events.emit({ id: this.id, what: "children", child: { name, id: ids.next() } });
+  }
+}
+
+function named({ name, snapId }: VdiHeader) {
+  return { name, snapshot: { id: snapId } };
+}
+
+type Named = { readonly name: Uint8Array; readonly snapshot: unknown };
+
+function isWorking({ name, snapshot }: Named, wanted: Uint8Array): boolean {
+  return snapshot === null && Buffer.compare(name, wanted) === 0;
+}
+
+function dirAttr(atMs: number): Attr {
+  const times = { mtimeMs: atMs, ctimeMs: atMs, birthtimeMs: atMs };
+  return { kind: "dir", sizeBytes: 0, allocatedBytes: 0, mode: 0o755, ...times };
+}

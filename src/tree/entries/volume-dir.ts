@@ -1,0 +1,145 @@
+import { asSheepfsError, SheepfsError } from "../../base/errors.ts";
+import { limits } from "../../base/limits.ts";
+import type { Scope } from "../../base/scope.ts";
+import type { AttachedVolume } from "../../volume/attached.ts";
+import { TreeDir } from "../dir.ts";
+import { unescapeName } from "../names.ts";
+import type { Attr, DirEntry, DirNode, FileNode, Node, NodeId } from "../node.ts";
+import { attachNamed } from "./attaching.ts";
+import { NewVolume } from "./new-volume.ts";
+import { SnapshotFile } from "./snapshot-file.ts";
+import { VolumeNode, type VolumeOptions } from "./volume.ts";
+
+/**
+ * volume/: one file for each attached volume, and an event when one comes, goes or changes. A file
+ * made here becomes a VDI when it is given a size; a removed one is deleted from the cluster.
+ */
+export class VolumeDir implements DirNode {
+  readonly kind = "dir";
+  readonly id: NodeId;
+  readonly #options: VolumeOptions;
+  readonly #dir: TreeDir;
+  readonly #nodes = new Map<AttachedVolume, VolumeNode>();
+  readonly #new = new Map<string, NewVolume>();
+
+  constructor(options: VolumeOptions) {
+    const { ids, bornMs, volumes } = options;
+    this.id = ids.next();
+    this.#options = options;
+    this.#dir = new TreeDir(this.id, bornMs, {});
+    for (const volume of volumes.list()) this.#add(volume);
+    volumes.on(({ what, volume }) => {
+      if (what === "attached") this.#add(volume);
+      const node = this.#nodes.get(volume);
+      if (node === undefined) return;
+      if (what === "changed") options.events.emit({ id: node.id, what: "attr" });
+      else this.#told(volume.title, what === "detached" ? this.#drop(volume) : node.id);
+    });
+  }
+
+  attr(): Attr {
+    return this.#dir.attr();
+  }
+
+  lookup(name: string): Node | null {
+    return this.#dir.lookup(name);
+  }
+
+  list(): AsyncIterable<DirEntry> {
+    return this.#dir.list();
+  }
+
+  /** It becomes a VDI when it is given a size, and is forgotten when it is closed without one. */
+  makeFile(name: string): FileNode {
+    if (this.lookup(name) !== null) throw new SheepfsError("exists", `volume/${name} exists`);
+    unescapeName(name);
+    if (this.#new.size >= limits.newVolumesMax) {
+      const text = `${this.#new.size} files in volume/ have no size yet; give them one`;
+      throw new SheepfsError("overload", text);
+    }
+    const node = new NewVolume(name, this.#options, () => this.#forget(name));
+    this.#new.set(name, node);
+    this.#dir.put(name, node, this.#options.clock.wallMs());
+    this.#told(name, node.id);
+    return node;
+  }
+
+  /** A clone of a snapshot, attached. */
+  async link(source: Node, name: string, scope: Scope): Promise<Node> {
+    if (!(source instanceof SnapshotFile)) {
+      const text = "only a snapshot can be cloned, to a name in volume/: ln snapshot/VDI/TAG";
+      throw new SheepfsError("invalid", text);
+    }
+    if (this.lookup(name) !== null) throw new SheepfsError("exists", `volume/${name} exists`);
+    const { life, volumes } = this.#options;
+    await life.clone(source.name, unescapeName(name), scope);
+    return this.#nodeOf(await attachNamed(volumes, new TextEncoder().encode(name), scope));
+  }
+
+  /** Deletes the VDI from the cluster; its snapshots stay. @throws busy while it is open */
+  async remove(name: string, scope: Scope): Promise<void> {
+    const node = this.lookup(name);
+    if (node instanceof NewVolume && node.attached === null) {
+      this.#forget(name);
+      return;
+    }
+    const attached = this.#options.volumes.get(name);
+    if (attached === null) throw new SheepfsError("not_found", `volume/${name} is not there`);
+    if (attached.name.snapshot !== null) {
+      const text = `'${name}' is a snapshot; remove it from snapshot/, or detach it: vdi/unmount`;
+      throw new SheepfsError("invalid", text);
+    }
+    if (attached.readOnly) {
+      throw new SheepfsError("read_only", `'${name}' is attached for reading only`);
+    }
+    const { life, volumes, log } = this.#options;
+    await volumes.detach(name, scope);
+    try {
+      await life.delete(attached.name, scope);
+    } catch (thrown) {
+      // It is still there, and so it shall be here.
+      const line = new TextEncoder().encode(name);
+      await attachNamed(volumes, line, scope).catch((also: unknown) => {
+        log.warn(`'${name}' is detached: ${asSheepfsError(also).message}`);
+      });
+      throw thrown;
+    }
+  }
+
+  #add(volume: AttachedVolume): void {
+    const node = new VolumeNode(this.#options.ids.next(), volume, this.#options);
+    this.#nodes.set(volume, node);
+    const made = this.#new.get(volume.title);
+    // Who has made the file goes on with it.
+    if (made !== undefined) made.become(node);
+    else this.#dir.put(volume.title, node, this.#options.clock.wallMs());
+  }
+
+  /** @returns what was there */
+  #drop(volume: AttachedVolume): NodeId {
+    const { id } = this.#nodeOf(volume);
+    this.#nodes.delete(volume);
+    this.#new.delete(volume.title);
+    this.#dir.drop(volume.title, this.#options.clock.wallMs());
+    return id;
+  }
+
+  #nodeOf(volume: AttachedVolume): Node {
+    const node = this.#dir.lookup(volume.title);
+    if (node === null) throw new SheepfsError("stale", `'${volume.title}' was detached`);
+    return node;
+  }
+
+  #forget(name: string): void {
+    const node = this.#new.get(name);
+    if (node === undefined || node.attached !== null) return;
+    node.end();
+    this.#new.delete(name);
+    this.#dir.drop(name, this.#options.clock.wallMs());
+    this.#told(name, node.id);
+  }
+
+  #told(name: string, id: NodeId): void {
+    this.#options.events.emit({ id: this.id, what: "children", child: { name, id } });
+  }
+}
