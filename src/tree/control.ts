@@ -32,6 +32,7 @@ const controlTraits: FileTraits = {
   directIo: true,
   blockBytes: 1,
   writable: true,
+  extensible: false,
 };
 
 const encoder = new TextEncoder();

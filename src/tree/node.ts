@@ -29,6 +29,8 @@ export interface FileTraits {
   /** Unit in which I/O is most natural (a text: 1). */
   readonly blockBytes: number;
   readonly writable: boolean;
+  /** Writing past its end makes it longer; else it has the size that it is given. */
+  readonly extensible: boolean;
 }
 
 export interface DirEntry {

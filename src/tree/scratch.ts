@@ -188,6 +188,7 @@ const traits: FileTraits = {
   directIo: true,
   blockBytes: 1,
   writable: true,
+  extensible: true,
 };
 
 class ScratchFile implements FileNode {

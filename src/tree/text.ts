@@ -29,6 +29,7 @@ const textTraits: FileTraits = {
   directIo: true,
   blockBytes: 1,
   writable: false,
+  extensible: false,
 };
 
 const encoder = new TextEncoder();

@@ -72,7 +72,9 @@ export function allowOf(node: Node | null, parent: DirNode | null): string {
     methods.push("PUT");
     if (node.traits.seekable) methods.push("PATCH");
   }
-  if (parent?.remove !== undefined) methods.push("DELETE", "COPY", "MOVE");
+  if (parent?.remove !== undefined) methods.push("DELETE");
+  if (parent?.move !== undefined) methods.push("COPY", "MOVE");
+  else if (node.kind === "file" && node.traits.immutable) methods.push("COPY");
   methods.push("PROPFIND", "PROPPATCH", "LOCK", "UNLOCK");
   return methods.join(", ");
 }

@@ -24,6 +24,7 @@ const traits: FileTraits = {
   directIo: true,
   blockBytes: 4096,
   writable: true,
+  extensible: false,
 };
 
 /**

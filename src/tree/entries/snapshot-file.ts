@@ -35,6 +35,7 @@ const traits: FileTraits = {
   directIo: false,
   blockBytes: 4096,
   writable: false,
+  extensible: false,
 };
 
 /** snapshot/VDI/TAG: its bytes never change, and it is read without being attached. */

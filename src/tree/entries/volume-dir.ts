@@ -66,13 +66,14 @@ export class VolumeDir implements DirNode {
 
   /** A clone of a snapshot, attached. */
   async link(source: Node, name: string, scope: Scope): Promise<Node> {
-    if (!(source instanceof SnapshotFile)) {
-      const text = "only a snapshot can be cloned, to a name in volume/: ln snapshot/VDI/TAG";
+    const snapshot = source instanceof SnapshotFile ? source.name : this.#nameOf(source);
+    if (snapshot === null || snapshot.snapshot === null) {
+      const text = "only a snapshot can be cloned: ln snapshot/VDI/TAG volume/NAME";
       throw new SheepfsError("invalid", text);
     }
     if (this.lookup(name) !== null) throw new SheepfsError("exists", `volume/${name} exists`);
     const { life, volumes } = this.#options;
-    await life.clone(source.name, unescapeName(name), scope);
+    await life.clone(snapshot, unescapeName(name), scope);
     return this.#nodeOf(await attachNamed(volumes, new TextEncoder().encode(name), scope));
   }
 
@@ -104,6 +105,10 @@ export class VolumeDir implements DirNode {
       });
       throw thrown;
     }
+  }
+
+  #nameOf(node: Node): AttachedVolume["name"] | null {
+    return node instanceof VolumeNode ? node.attached.name : null;
   }
 
   #add(volume: AttachedVolume): void {

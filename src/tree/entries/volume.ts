@@ -52,7 +52,14 @@ export class VolumeNode implements FileNode {
     this.#options = options;
     const { readOnly, name, title } = attached;
     const immutable = name.snapshot !== null;
-    this.#cached = { seekable: true, immutable, directIo: false, blockBytes, writable: !readOnly };
+    this.#cached = {
+      seekable: true,
+      immutable,
+      directIo: false,
+      blockBytes,
+      writable: !readOnly,
+      extensible: false,
+    };
     this.#direct = { ...this.#cached, directIo: true };
     this.#refreshed = new Fresh({
       what: `volume/${title}`,

@@ -14,7 +14,7 @@ export interface RangeWish {
 
 /** A file whose size follows from what is written, rather than a volume of a given one. */
 export function grows(node: FileNode): boolean {
-  return node.traits.seekable && node.setSize !== undefined;
+  return node.traits.seekable && node.traits.extensible;
 }
 
 /**

@@ -25,6 +25,8 @@ interface Transfer {
 
 /** COPY: with everything below unless `Depth: 0`; all of it or nothing (RFC 4918 §9.8). */
 export async function copy(request: DavRequest, site: Site): Promise<HttpResponse> {
+  const cloned = await clone(request, site);
+  if (cloned !== null) return cloned;
   const plan = await planTransfer(request, site);
   if ("status" in plan) return plan;
   const { node, into, source, target, replaced, deep } = plan;
@@ -43,6 +45,35 @@ export async function copy(request: DavRequest, site: Site): Promise<HttpRespons
   // A file that was written over is the same for who has locked it.
   if (node.kind === "dir" || replaced?.kind === "dir") site.locks.removeBelow(target);
   return done(replaced === null ? 201 : 204);
+}
+
+/**
+ * COPY of what never changes to where such things are shared: no byte of it is copied, and nothing
+ * that is there is replaced. Null where it is a copy like any other.
+ */
+async function clone(request: DavRequest, site: Site): Promise<HttpResponse | null> {
+  const { scope } = request;
+  if (request.headers.get("destination") === null) return null;
+  const target = destinationOf(request, site);
+  if ("status" in target) return null;
+  const into = await findParent(site, target, scope);
+  const name = target.at(-1);
+  if (into?.link === undefined || name === undefined) return null;
+  const node = await findRequested(request, site);
+  if (node === null) return notFound();
+  if (node.kind === "dir" || !node.traits.immutable) {
+    return refusal(403, "only a snapshot can be copied there");
+  }
+  if ((await findNode(site, target, scope)) !== null) {
+    return refusal(412, "the destination exists; delete it first");
+  }
+  const blocked =
+    clutterRefusal(name) ??
+    checkWriteConditions(request, node) ??
+    checkLocks(request, site, { path: target, deep: false, membership: true });
+  if (blocked !== null) return blocked;
+  await into.link(node, name, scope);
+  return done(201);
 }
 
 /** MOVE: with everything below; locks stay behind and end, what is noted goes along (RFC 4918 §9.9). */

@@ -41,6 +41,13 @@ async function make(request: DavRequest, site: Site, name: string): Promise<Http
     return refusal(400, "a file that does not exist has no range to be written");
   }
   const node = await parent.makeFile(name, scope);
+  if (!node.traits.extensible) {
+    const unsized = await giveSize(request, node);
+    if (unsized !== null) {
+      await parent.remove?.(name, scope);
+      return unsized;
+    }
+  }
   await writeAll(request, site, node);
   return done(201, tagOf(node));
 }
@@ -56,9 +63,23 @@ async function replace(request: DavRequest, site: Site, node: FileNode): Promise
   return done(204, tagOf(node));
 }
 
+/** A file that has the size of what is written to it from the beginning, as it is announced. */
+async function giveSize({ body, scope }: DavRequest, node: FileNode): Promise<HttpResponse | null> {
+  const bytes = body.announcedBytes;
+  if (bytes === null) return refusal(411, "a file here has a size: send Content-Length");
+  if (bytes === 0) return refusal(403, "a file here has a size: send what it is to have");
+  await node.setSize?.(bytes, scope);
+  return null;
+}
+
 /** A volume from its start; what lies behind the body stays. */
 async function overwrite(request: DavRequest, site: Site, node: FileNode): Promise<HttpResponse> {
-  const { body } = request;
+  const { body, scope } = request;
+  const { sizeBytes: bytesNow } = await node.attr(scope);
+  if (bytesNow === 0) {
+    const unsized = await giveSize(request, node);
+    if (unsized !== null) return unsized;
+  }
   const file = await node.open("write", request.scope);
   const sizeBytes = file.sizeBytes();
   if (body.announcedBytes !== null && body.announcedBytes > sizeBytes) {

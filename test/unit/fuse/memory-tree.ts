@@ -48,6 +48,7 @@ const textTraits: FileTraits = {
   directIo: true,
   blockBytes: 1,
   writable: false,
+  extensible: false,
 };
 
 export class MemoryText implements FileNode {
@@ -135,7 +136,7 @@ export class MemoryVolume implements FileNode {
     const storage = new ArrayBuffer(sizeBytes);
     this.bytes = new Uint8Array(storage);
     const seekable = { seekable: true, immutable: false, directIo: true };
-    this.traits = { ...seekable, blockBytes: 4096, writable: true, ...traits };
+    this.traits = { ...seekable, blockBytes: 4096, writable: true, extensible: false, ...traits };
   }
 
   attr(): Attr {

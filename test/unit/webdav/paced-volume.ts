@@ -14,7 +14,7 @@ export class PacedVolume implements FileNode {
   readonly id = 4_711;
   readonly traits: FileTraits = {
     ...{ seekable: true, immutable: false, directIo: true },
-    ...{ blockBytes: 4096, writable: true },
+    ...{ blockBytes: 4096, writable: true, extensible: false },
   };
   readonly bytes: Uint8Array;
   /** Every extent that was asked for. */
