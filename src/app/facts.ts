@@ -33,6 +33,7 @@ export function vdiHolds(ports: HoldPorts): VdiHolds {
 export function vdiLife(ports: Pick<HoldPorts, "caller" | "clock" | "isGone">): VdiLife {
   const { caller } = ports;
   return {
+    check: () => {},
     create: async (name, sizeBytes, scope) => {
       await createVdi(caller, { name, sizeBytes, objectBytes: null, copies: null }, scope);
     },
@@ -51,13 +52,14 @@ export function vdiLife(ports: Pick<HoldPorts, "caller" | "clock" | "isGone">): 
 
 /** The same where nothing may be changed. */
 export const noVdiLife: VdiLife = {
-  create: refuse,
-  grow: refuse,
-  delete: refuse,
-  snapshot: refuse,
-  clone: refuse,
+  check: refuse,
+  create: async () => refuse(),
+  grow: async () => refuse(),
+  delete: async () => refuse(),
+  snapshot: async () => refuse(),
+  clone: async () => refuse(),
 };
 
-async function refuse(): Promise<never> {
+function refuse(): never {
   throw new SheepfsError("read_only", "the tree is for reading only (--read-only, -o ro)");
 }

@@ -245,6 +245,7 @@ export const StatfsOut = struct(
 
 export const AccessIn = struct({ mask: u32(0) }, { size: 8 });
 export const XattrSizeIn = struct({ size: u32(0) }, { size: 8 });
+export const XattrSizeOut = struct({ size: u32(0) }, { size: 8 });
 export const SetxattrIn = struct({ size: u32(0), flags: u32(4) }, { size: 8 });
 export const MknodIn = struct({ mode: u32(0), rdev: u32(4), umask: u32(8) }, { size: 16 });
 export const MkdirIn = struct({ mode: u32(0), umask: u32(4) }, { size: 8 });

@@ -21,8 +21,6 @@ export const refusedHandlers = {
 
   // ENOSYS is remembered by the kernel for the life of the mount, so it stands where the answer
   // never changes. Programs see EOPNOTSUPP for xattrs, or the kernel does the work itself (copies).
-  GETXATTR: refuse(errno.ENOSYS),
-  LISTXATTR: refuse(errno.ENOSYS),
   SETXATTR: refuse(errno.ENOSYS),
   REMOVEXATTR: refuse(errno.ENOSYS),
   COPY_FILE_RANGE: refuse(errno.ENOSYS),

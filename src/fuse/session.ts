@@ -30,6 +30,7 @@ import { dirHandlers } from "./ops-dir.ts";
 import { closeFile, ioHandlers } from "./ops-io.ts";
 import { nameHandlers } from "./ops-names.ts";
 import { refusedHandlers } from "./ops-refused.ts";
+import { xattrHandlers } from "./ops-xattr.ts";
 
 const pageBytes = 4096;
 
@@ -88,6 +89,7 @@ export class Session {
       ...attrHandlers,
       ...ioHandlers,
       ...nameHandlers,
+      ...xattrHandlers,
       ...refusedHandlers,
       INIT: (message) => this.#init(message),
       FORGET: (message) => this.#forget(message),

@@ -5,7 +5,7 @@ import type { CaseGroup } from "./world.ts";
 const texts = ["cluster/info", "cluster/status", "vdi/list", "node/info", "node/list"] as const;
 
 const directories: Readonly<Record<string, readonly string[]>> = {
-  "": ["cluster", "config", "node", "vdi", "volume"],
+  "": ["cluster", "config", "node", "snapshot", "vdi", "volume"],
   cluster: ["info", "status"],
   config: ["object_cache", "page_cache", "sheep_info"],
   node: ["info", "list"],

@@ -113,18 +113,6 @@ export const volumeGroups: readonly CaseGroup[] = [
       },
 
       {
-        name: "cannot be given another size or taken away",
-        run: async ({ subject, cluster }) => {
-          const vdi = await cluster.createVdi("kept", { size: "8M" });
-          await attach(subject, vdi);
-          const path = `volume/${vdi}`;
-          await expectFailure(subject, subject.setSize(path, MiB), "not_supported");
-          await expectFailure(subject, subject.setSize(path, 16 * MiB), "not_supported");
-          expect((await subject.stat(path)).sizeBytes).toBe(8 * MiB);
-        },
-      },
-
-      {
         name: "is not detached while it is open",
         run: async ({ subject, cluster }) => {
           const vdi = await cluster.createVdi("used", { size: "8M" });

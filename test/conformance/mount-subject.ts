@@ -1,8 +1,8 @@
-import { constants, fsync, open, read, write } from "node:fs";
-import { readdir, stat, truncate } from "node:fs/promises";
+import { close, constants, fsync, ftruncate, open, read, write } from "node:fs";
+import { link, mkdir, readdir, stat, truncate, unlink } from "node:fs/promises";
 import { promisify } from "node:util";
 import type { ErrorCode } from "../../src/base/errors.ts";
-import { errnoOf, ioErrnoOf } from "../../src/fuse/errno.ts";
+import { errno, errnoOf, ioErrnoOf } from "../../src/fuse/errno.ts";
 import { errorText, libc, result } from "../../src/sys/libc.ts";
 import type { TestCluster } from "../support/cluster.ts";
 import { cannotMount, mountSheepfs, type TestMount } from "../support/mount.ts";
@@ -59,9 +59,30 @@ class MountSubject implements Subject {
     return truncate(this.#mount.file(path), bytes);
   }
 
+  /** What `truncate -s` does. */
+  async create(path: string, bytes: number): Promise<void> {
+    const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
+    const fd = await promisify(open)(this.#mount.file(path), flags);
+    await promisify(ftruncate)(fd, bytes).finally(() => promisify(close)(fd));
+  }
+
+  async makeDir(path: string): Promise<void> {
+    await mkdir(this.#mount.file(path));
+  }
+
+  async remove(path: string): Promise<void> {
+    await unlink(this.#mount.file(path));
+  }
+
+  async link(source: string, path: string): Promise<void> {
+    await link(this.#mount.file(source), this.#mount.file(path));
+  }
+
   shows(thrown: unknown, code: ErrorCode): boolean {
     if (!(thrown instanceof Error) || !("errno" in thrown)) return false;
     const number = typeof thrown.errno === "number" ? Math.abs(thrown.errno) : 0;
+    // A verb that there is none of.
+    if (code === "not_supported" && number === errno.EPERM) return true;
     return number === errnoOf[code] || number === ioErrnoOf(code);
   }
 

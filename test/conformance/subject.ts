@@ -27,6 +27,13 @@ export interface Subject extends AsyncDisposable {
   stat(path: string): Promise<SubjectStat>;
   open(path: string, mode: "read" | "write" | "readwrite"): Promise<SubjectFile>;
   setSize(path: string, bytes: number): Promise<void>;
+  /** A new file of that size. */
+  create(path: string, bytes: number): Promise<void>;
+  makeDir(path: string): Promise<void>;
+  /** Of a file. */
+  remove(path: string): Promise<void>;
+  /** `path` becomes what `source` is, without a byte being copied. */
+  link(source: string, path: string): Promise<void>;
   /** Whether a failure is how this way shows that code. */
   shows(thrown: unknown, code: ErrorCode): boolean;
 }

@@ -1,6 +1,7 @@
 import { describe, test } from "bun:test";
 import { configGroups } from "./cases-config.ts";
 import { controlGroups } from "./cases-control.ts";
+import { lifeGroups } from "./cases-life.ts";
 import { nameGroups } from "./cases-names.ts";
 import { textGroups } from "./cases-texts.ts";
 import { volumeGroups } from "./cases-volumes.ts";
@@ -10,7 +11,10 @@ import { runCase } from "./world.ts";
 /** For a machine that has other things to do as well. */
 const caseDeadlineMs = 30_000;
 
-const groups = [...textGroups, ...controlGroups, ...volumeGroups, ...nameGroups, ...configGroups];
+const groups = [
+  ...[...textGroups, ...controlGroups, ...volumeGroups],
+  ...[...nameGroups, ...configGroups, ...lifeGroups],
+];
 
 /** What the tree promises, whichever way somebody comes to it. */
 export function conformanceSuite(kind: SubjectKind): void {

@@ -5,7 +5,7 @@ import { type ErrorCode, SheepfsError } from "../../src/base/errors.ts";
 import { silentLogger } from "../../src/base/log.ts";
 import { deadlineScope, type Scope } from "../../src/base/scope.ts";
 import { realClock } from "../../src/sys/clock.ts";
-import type { FileNode, Node, OpenFile, OpenMode } from "../../src/tree/node.ts";
+import type { DirNode, FileNode, Node, OpenFile, OpenMode } from "../../src/tree/node.ts";
 import type { TestCluster } from "../support/cluster.ts";
 import type { Subject, SubjectFile, SubjectKind, SubjectOptions, SubjectStat } from "./subject.ts";
 
@@ -56,6 +56,31 @@ class TreeSubject implements Subject {
     await node.setSize(bytes, scope());
   }
 
+  async create(path: string, bytes: number): Promise<void> {
+    const { dir, name } = await this.#place(path);
+    if (dir.makeFile === undefined) throw new SheepfsError("not_supported", path);
+    const node = await dir.makeFile(name, scope());
+    await node.setSize?.(bytes, scope());
+  }
+
+  async makeDir(path: string): Promise<void> {
+    const { dir, name } = await this.#place(path);
+    if (dir.makeDir === undefined) throw new SheepfsError("not_supported", path);
+    await dir.makeDir(name, scope());
+  }
+
+  async remove(path: string): Promise<void> {
+    const { dir, name } = await this.#place(path);
+    if (dir.remove === undefined) throw new SheepfsError("not_supported", path);
+    await dir.remove(name, scope());
+  }
+
+  async link(source: string, path: string): Promise<void> {
+    const { dir, name } = await this.#place(path);
+    if (dir.link === undefined) throw new SheepfsError("not_supported", path);
+    await dir.link(await this.#find(source), name, scope());
+  }
+
   shows(thrown: unknown, code: ErrorCode): boolean {
     return thrown instanceof SheepfsError && thrown.code === code;
   }
@@ -73,6 +98,13 @@ class TreeSubject implements Subject {
       node = child;
     }
     return node;
+  }
+
+  async #place(path: string): Promise<{ readonly dir: DirNode; readonly name: string }> {
+    const split = path.lastIndexOf("/");
+    const dir = await this.#find(path.slice(0, Math.max(0, split)));
+    if (dir.kind !== "dir") throw new SheepfsError("not_directory", path);
+    return { dir, name: path.slice(split + 1) };
   }
 
   async #findFile(path: string): Promise<FileNode> {

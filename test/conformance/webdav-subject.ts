@@ -10,6 +10,8 @@ export const webdavKind: SubjectKind = {
   name: "webdav",
   cannotRun: null,
   cannot: {
+    "is given another size":
+      "the length is a property that only the server sets; the mount's run of this case has it",
     "gives back what is discarded":
       "HTTP has no verb that makes a part of a file a hole; the mount's run of this case has it",
     "is not detached while it is open":
@@ -79,7 +81,7 @@ class WebdavSubject implements Subject {
   async open(path: string, mode: "read" | "write" | "readwrite"): Promise<SubjectFile> {
     const { sizeBytes } = await this.stat(path);
     if (mode !== "read") await this.put(path, "");
-    if (path.startsWith("volume/")) return new VolumeFile(this, path, sizeBytes);
+    if (/^(volume|snapshot)\//.test(path)) return new VolumeFile(this, path, sizeBytes);
     const text = mode === "read" ? await this.get(path, {}) : new Uint8Array();
     return new TextFile(this, path, text);
   }
@@ -94,11 +96,33 @@ class WebdavSubject implements Subject {
     if (status >= 300) throw new ProtectedProperty(`PROPPATCH ${path}`, status, xml);
   }
 
+  /** By sending all of it: zeros, as only the size matters. */
+  async create(path: string, bytes: number): Promise<void> {
+    await this.put(path, new Uint8Array(bytes), { "If-None-Match": "*" });
+  }
+
+  async makeDir(path: string): Promise<void> {
+    await orFail(`MKCOL ${path}`, await fetch(this.#url(path), { method: "MKCOL" }));
+  }
+
+  async remove(path: string): Promise<void> {
+    await orFail(`DELETE ${path}`, await fetch(this.#url(path), { method: "DELETE" }));
+  }
+
+  async link(source: string, path: string): Promise<void> {
+    const headers = { Destination: this.#url(path), Overwrite: "F" };
+    const answer = await fetch(this.#url(source), { method: "COPY", headers });
+    await orFail(`COPY ${source}`, answer);
+  }
+
   shows(thrown: unknown, code: ErrorCode): boolean {
     if (thrown instanceof ProtectedProperty) return code === "not_supported";
     if (!(thrown instanceof HttpFailure)) return false;
     // What lies below a file is not there; a range beyond the end has a status of its own.
+    // A verb that there is none of.
+    if (code === "not_supported" && thrown.status === 403) return true;
     if (code === "not_directory") return thrown.status === statusOf.not_found;
+    if (code === "exists" && thrown.status === 412) return true;
     if (code === "no_space" && thrown.status === statusOf.range) return true;
     return thrown.status === statusOf[code];
   }

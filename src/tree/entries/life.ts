@@ -10,6 +10,8 @@ export type VdiHeader = VdiFacts["header"];
  * everything is for reading only.
  */
 export interface VdiLife {
+  /** @throws read_only where nothing may be changed */
+  check(): void;
   create(name: Uint8Array, sizeBytes: number, scope: Scope): Promise<void>;
   grow(name: Uint8Array, sizeBytes: number, scope: Scope): Promise<void>;
   delete(name: VdiNameLike, scope: Scope): Promise<void>;
@@ -27,6 +29,7 @@ export function announced(life: VdiLife, changed: () => void): VdiLife {
     }
   };
   return {
+    check: () => life.check(),
     create: (name, sizeBytes, scope) => then(life.create(name, sizeBytes, scope)),
     grow: (name, sizeBytes, scope) => then(life.grow(name, sizeBytes, scope)),
     delete: (name, scope) => then(life.delete(name, scope)),

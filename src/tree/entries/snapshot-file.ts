@@ -3,6 +3,7 @@ import { limits } from "../../base/limits.ts";
 import { deadlineScope, type Scope } from "../../base/scope.ts";
 import type { Transfer } from "../../base/transfer.ts";
 import { impatient, waitWithin } from "../../base/waiting.ts";
+import { objectBytesOf } from "../../cluster/blocks.ts";
 import { createdMs, hexVid, snapshotMs } from "../../cluster/inode.ts";
 import type { AttachedVolumes } from "../../volume/attach.ts";
 import type { Volume } from "../../volume/volume.ts";
@@ -89,10 +90,11 @@ export class SnapshotFile implements FileNode {
   }
 
   details(): ReadonlyMap<string, string> {
-    const { vid, copies } = this.#what.header;
+    const { header } = this.#what;
     return new Map([
-      ["vid", vid.toString(16)],
-      ["copies", String(copies)],
+      ["vid", header.vid.toString(16)],
+      ["copies", String(header.copies)],
+      ["object-size", String(objectBytesOf(header))],
     ]);
   }
 

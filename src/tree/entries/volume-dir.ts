@@ -51,6 +51,7 @@ export class VolumeDir implements DirNode {
 
   /** It becomes a VDI when it is given a size, and is forgotten when it is closed without one. */
   makeFile(name: string): FileNode {
+    this.#options.life.check();
     if (this.lookup(name) !== null) throw new SheepfsError("exists", `volume/${name} exists`);
     unescapeName(name);
     if (this.#new.size >= limits.newVolumesMax) {

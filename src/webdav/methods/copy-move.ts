@@ -61,9 +61,6 @@ async function clone(request: DavRequest, site: Site): Promise<HttpResponse | nu
   if (into?.link === undefined || name === undefined) return null;
   const node = await findRequested(request, site);
   if (node === null) return notFound();
-  if (node.kind === "dir" || !node.traits.immutable) {
-    return refusal(403, "only a snapshot can be copied there");
-  }
   if ((await findNode(site, target, scope)) !== null) {
     return refusal(412, "the destination exists; delete it first");
   }

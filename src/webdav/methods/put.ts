@@ -44,7 +44,7 @@ async function make(request: DavRequest, site: Site, name: string): Promise<Http
   if (!node.traits.extensible) {
     const unsized = await giveSize(request, node);
     if (unsized !== null) {
-      await parent.remove?.(name, scope);
+      if (unsized.status >= 400) await parent.remove?.(name, scope);
       return unsized;
     }
   }
@@ -63,11 +63,14 @@ async function replace(request: DavRequest, site: Site, node: FileNode): Promise
   return done(204, tagOf(node));
 }
 
-/** A file that has the size of what is written to it from the beginning, as it is announced. */
+/**
+ * A file that has the size of what is first written to it, as it is announced. Clients that put an
+ * empty file before the content make a name with that, which waits for its size a while.
+ */
 async function giveSize({ body, scope }: DavRequest, node: FileNode): Promise<HttpResponse | null> {
   const bytes = body.announcedBytes;
   if (bytes === null) return refusal(411, "a file here has a size: send Content-Length");
-  if (bytes === 0) return refusal(403, "a file here has a size: send what it is to have");
+  if (bytes === 0) return done(201);
   await node.setSize?.(bytes, scope);
   return null;
 }

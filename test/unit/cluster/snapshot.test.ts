@@ -58,6 +58,7 @@ describe("a snapshot", () => {
     expect(made(sheep)).toBe(before);
   });
 
+  // [S-105]
   test("whose answer is lost is found, and not asked for a second time", async () => {
     const { sheep, vid, ports } = given();
     sheep.after = ({ opcode }) => {
@@ -154,6 +155,7 @@ describe("going back to a snapshot", () => {
   }
   const keep = text("before");
 
+  // [S-106]
   test("keeps what the VDI was as a snapshot", async () => {
     const { sheep, vid, ports, was } = await changed();
     const to = { name, snapshot: { tag } };

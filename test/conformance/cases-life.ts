@@ -1,0 +1,228 @@
+import { expect } from "bun:test";
+import {
+  attach,
+  detach,
+  eventually,
+  expectFailure,
+  pattern,
+  readPart,
+  readText,
+  sameContent,
+  writePart,
+} from "./driver.ts";
+import type { CaseGroup, World } from "./world.ts";
+
+const MiB = 1 << 20;
+
+/** A VDI that is attached and has a pattern in it. */
+async function filled({ subject, cluster }: World, label: string): Promise<string> {
+  const vdi = await cluster.createVdi(label, { size: "16M", objectSize: "4M" });
+  await attach(subject, vdi);
+  await writePart(subject, `volume/${vdi}`, 3 * MiB, pattern(2 * MiB, 1));
+  return vdi;
+}
+
+async function holds({ subject }: World, path: string, seed: number): Promise<boolean> {
+  return sameContent(await readPart(subject, path, 3 * MiB, 2 * MiB), pattern(2 * MiB, seed));
+}
+
+export const lifeGroups: readonly CaseGroup[] = [
+  {
+    about: "snapshot/",
+    cases: [
+      {
+        // [S-100]
+        name: "a directory made in it is a snapshot, which is read there and never changes",
+        run: async (world) => {
+          const { subject } = world;
+          const vdi = await filled(world, "snap");
+          const path = `snapshot/${vdi}/monday`;
+          expect(await subject.list(`snapshot/${vdi}`)).toEqual([]);
+          await subject.makeDir(path);
+          await writePart(subject, `volume/${vdi}`, 3 * MiB, pattern(2 * MiB, 2));
+          expect(await subject.list(`snapshot/${vdi}`)).toEqual(["monday"]);
+          expect(await subject.stat(path)).toMatchObject({ kind: "file", sizeBytes: 16 * MiB });
+          expect(await holds(world, path, 1)).toBe(true);
+          expect(await holds(world, `volume/${vdi}`, 2)).toBe(true);
+          expect(await readText(subject, "vdi/list")).toContain(" monday ");
+          expect(await subject.list("volume")).toEqual([vdi]);
+          await subject.remove(path);
+        },
+      },
+      {
+        name: "a tag that is there, one of digits, and a VDI that is none, are refused",
+        run: async (world) => {
+          const { subject } = world;
+          const vdi = await filled(world, "refuse");
+          const path = `snapshot/${vdi}/monday`;
+          await subject.makeDir(path);
+          const again = subject.makeDir(path);
+          await expectFailure(subject, again, "exists");
+          await expectFailure(subject, subject.makeDir(`snapshot/${vdi}/17`), "invalid");
+          await expectFailure(subject, subject.stat(`snapshot/${vdi}-none`), "not_found");
+          await expectFailure(subject, subject.stat(`snapshot/${vdi}/none`), "not_found");
+          expect(await subject.list(`snapshot/${vdi}`)).toEqual(["monday"]);
+          await subject.remove(path);
+        },
+      },
+      {
+        name: "it cannot be written",
+        run: async (world) => {
+          const { subject } = world;
+          const vdi = await filled(world, "frozen");
+          const path = `snapshot/${vdi}/monday`;
+          await subject.makeDir(path);
+          const writing = (async () => await writePart(subject, path, 0, pattern(10, 1)))();
+          await expectFailure(subject, writing, "read_only");
+          await subject.remove(path);
+        },
+      },
+      {
+        // [S-101]
+        name: "a removed file is a deleted snapshot, and what others share with it stays",
+        run: async (world) => {
+          const { subject } = world;
+          const vdi = await filled(world, "drop");
+          await subject.makeDir(`snapshot/${vdi}/monday`);
+          await subject.makeDir(`snapshot/${vdi}/tuesday`);
+          await subject.remove(`snapshot/${vdi}/monday`);
+          expect(await subject.list(`snapshot/${vdi}`)).toEqual(["tuesday"]);
+          for (const path of [`snapshot/${vdi}/tuesday`, `volume/${vdi}`]) {
+            expect(await holds(world, path, 1)).toBe(true);
+          }
+          await expectFailure(subject, subject.remove(`snapshot/${vdi}/monday`), "not_found");
+          await subject.remove(`snapshot/${vdi}/tuesday`);
+        },
+      },
+      {
+        name: "a snapshot that somebody else made is there within two seconds",
+        run: async (world) => {
+          const { subject, other } = world;
+          const vdi = await filled(world, "theirs");
+          expect(await subject.list(`snapshot/${vdi}`)).toEqual([]);
+          await other.snapshot(vdi, "theirs");
+          const seen = async () => (await subject.list(`snapshot/${vdi}`)).includes("theirs");
+          await eventually("their snapshot is listed", seen);
+          expect(await holds(world, `snapshot/${vdi}/theirs`, 1)).toBe(true);
+          await subject.remove(`snapshot/${vdi}/theirs`);
+        },
+      },
+    ],
+  },
+  {
+    about: "a volume's life",
+    cases: [
+      {
+        // [S-102]
+        name: "a link to a snapshot is a clone, which goes its own way",
+        run: async (world) => {
+          const { subject } = world;
+          const vdi = await filled(world, "base");
+          await subject.makeDir(`snapshot/${vdi}/monday`);
+          const copy = `${vdi}-copy`;
+          await subject.link(`snapshot/${vdi}/monday`, `volume/${copy}`);
+          expect(await holds(world, `volume/${copy}`, 1)).toBe(true);
+          await writePart(subject, `volume/${copy}`, 3 * MiB, pattern(2 * MiB, 9));
+          expect(await holds(world, `volume/${vdi}`, 1)).toBe(true);
+          expect(await holds(world, `snapshot/${vdi}/monday`, 1)).toBe(true);
+          await detach(subject, copy);
+          await attach(subject, copy);
+          expect(await holds(world, `volume/${copy}`, 9)).toBe(true);
+          await subject.remove(`volume/${copy}`);
+          await subject.remove(`snapshot/${vdi}/monday`);
+          expect(await holds(world, `volume/${vdi}`, 1)).toBe(true);
+        },
+      },
+      {
+        name: "a link to what is no snapshot, or over what is there, is refused",
+        run: async (world) => {
+          const { subject } = world;
+          const vdi = await filled(world, "wrong");
+          const linking = subject.link(`volume/${vdi}`, `volume/${vdi}-copy`);
+          await expectFailure(subject, linking, "invalid");
+          await subject.makeDir(`snapshot/${vdi}/monday`);
+          const over = subject.link(`snapshot/${vdi}/monday`, `volume/${vdi}`);
+          await expectFailure(subject, over, "exists");
+          expect(await holds(world, `volume/${vdi}`, 1)).toBe(true);
+          await subject.remove(`snapshot/${vdi}/monday`);
+        },
+      },
+      {
+        // [S-103]
+        name: "a new file with a size is a VDI, attached, and a removed one is deleted",
+        run: async (world) => {
+          const { subject, cluster } = world;
+          const prefix = await cluster.createVdi("other", { size: "4M" });
+          const path = `volume/${prefix}-new`;
+          await subject.create(path, 8 * MiB);
+          expect(await subject.stat(path)).toMatchObject({ kind: "file", sizeBytes: 8 * MiB });
+          await writePart(subject, path, 3 * MiB, pattern(2 * MiB, 4));
+          await detach(subject, `${prefix}-new`);
+          await attach(subject, `${prefix}-new`);
+          expect(await holds(world, path, 4)).toBe(true);
+          await subject.remove(path);
+          await expectFailure(subject, subject.stat(path), "not_found");
+          expect(await readText(subject, "vdi/list")).not.toContain(`${prefix}-new `);
+          await expectFailure(subject, attach(subject, `${prefix}-new`), "not_found");
+        },
+      },
+      {
+        name: "a file that cannot be a VDI is refused, and none is there",
+        run: async (world) => {
+          const { subject, cluster } = world;
+          const vdi = await cluster.createVdi("there", { size: "8M" });
+          // It is in the cluster and not attached.
+          await expectFailure(subject, subject.create(`volume/${vdi}`, 4 * MiB), "exists");
+          expect(await readText(subject, "vdi/list")).toContain(` ${vdi} `);
+          await attach(subject, vdi);
+          expect((await subject.stat(`volume/${vdi}`)).sizeBytes).toBe(8 * MiB);
+        },
+      },
+      {
+        name: "what has no verb cannot be removed or made",
+        run: async ({ subject }) => {
+          for (const path of ["vdi/list", "config/sheep_info"]) {
+            const removing = subject.remove(path);
+            await expectFailure(subject, removing, "not_supported");
+          }
+          await expectFailure(subject, subject.makeDir("vdi/new"), "not_supported");
+          await expectFailure(subject, subject.create("cluster/new", 1), "not_supported");
+        },
+      },
+      {
+        name: "a tree for reading only makes and removes nothing",
+        setup: async () => ({ readOnly: true }),
+        run: async (world) => {
+          const { subject, cluster, other } = world;
+          const vdi = await cluster.createVdi("kept", { size: "8M" });
+          await other.snapshot(vdi, "monday");
+          await eventually("it is listed", async () =>
+            (await subject.list(`snapshot/${vdi}`)).includes("monday"),
+          );
+          const refused = [
+            () => subject.makeDir(`snapshot/${vdi}/tuesday`),
+            () => subject.remove(`snapshot/${vdi}/monday`),
+            () => subject.link(`snapshot/${vdi}/monday`, `volume/${vdi}-copy`),
+            () => subject.create(`volume/${vdi}-new`, 4 * MiB),
+          ];
+          for (const work of refused) await expectFailure(subject, work(), "read_only");
+          expect(await subject.list(`snapshot/${vdi}`)).toEqual(["monday"]);
+        },
+      },
+      {
+        // [S-104]
+        name: "is given another size",
+        run: async (world) => {
+          const { subject } = world;
+          const vdi = await filled(world, "grow");
+          await subject.setSize(`volume/${vdi}`, 24 * MiB);
+          expect((await subject.stat(`volume/${vdi}`)).sizeBytes).toBe(24 * MiB);
+          expect(await writePart(subject, `volume/${vdi}`, 23 * MiB, pattern(100, 1))).toBe(100);
+          const shrinking = subject.setSize(`volume/${vdi}`, 8 * MiB);
+          await expectFailure(subject, shrinking, "invalid");
+          expect(await holds(world, `volume/${vdi}`, 1)).toBe(true);
+        },
+      },
+    ],
+  },
+];
