@@ -164,6 +164,8 @@ export const limits = {
   lockBreakPollMs: 250,
   /** For how long a stat believes the last look at a VDI. */
   volumeAttrMs: 400,
+  /** Bytes that a command has of a file at once, twice. */
+  commandBytes: MiB,
   /** Files in volume/ that were made and have no size yet. */
   newVolumesMax: 64,
   /** How long such a file waits for who opens it and gives it one. */

@@ -1,15 +1,43 @@
+import { writeSync } from "node:fs";
+
 /** Writes a command's result to stdout; returns when it is out. */
 export async function printOutput(text: string): Promise<void> {
-  try {
-    await Bun.write(Bun.stdout, text);
-  } catch (error) {
-    // A reader that has seen enough (`| head`) is no failure of ours.
-    if (!(error instanceof Error && "code" in error && error.code === "EPIPE")) throw error;
-  }
+  await printBytes(new TextEncoder().encode(text));
 }
+
+/**
+ * The same for bytes, which may be changed when it returns. Not `Bun.write`, which cuts a file that
+ * others write to as well.
+ * @returns false when the reader has seen enough (`| head`), which is no failure of ours
+ */
+export async function printBytes(bytes: Uint8Array): Promise<boolean> {
+  let rest = bytes;
+  while (rest.length > 0) {
+    try {
+      rest = rest.subarray(writeSync(stdout, rest));
+    } catch (error) {
+      const code = error instanceof Error && "code" in error ? error.code : null;
+      if (code === "EPIPE") return false;
+      if (code !== "EAGAIN") throw error;
+      // Somebody has made the pipe non-blocking, and it is full.
+      await Bun.sleep(fullPipeMs);
+    }
+  }
+  return true;
+}
+
+const stdout = 1;
+const fullPipeMs = 2;
 
 export async function printJson(value: unknown): Promise<void> {
   await printOutput(`${JSON.stringify(value, null, 2)}\n`);
+}
+
+/** One fact a line, named as in the JSON. */
+export async function printFacts(facts: Readonly<Record<string, unknown>>): Promise<void> {
+  const rows = Object.entries(facts).map(([key, value]) => [key, String(value ?? "-")] as const);
+  const width = Math.max(...rows.map(([key]) => key.length)) + 2;
+  await printOutput(rows.map(([key, value]) => `${key.padEnd(width)}${value}\n`).join(""));
 }
 
 /** One line on stderr, in the form that every Unix program has. */

@@ -53,6 +53,11 @@ export function parseSize(text: string, option: string): number {
   return bytes;
 }
 
+/** The same, and 0. */
+export function parseOffset(text: string, option: string): number {
+  return /^0+$/.test(text.trim()) ? 0 : parseSize(text, option);
+}
+
 const objectBytesLeast = 2 ** 20;
 const objectBytesMost = 2 ** 30;
 

@@ -9,6 +9,12 @@ export const commandLoaders: Readonly<Record<string, Loader>> = {
   serve: async () => (await import("./serve.ts")).serveCommand,
   sheep: async () => (await import("./sheep.ts")).sheepCommand,
   vdi: async () => (await import("./vdi/index.ts")).vdiCommands,
+  cluster: async () => (await import("./cluster.ts")).clusterCommands,
+  node: async () => (await import("./cluster.ts")).nodeCommands,
+  ls: async () => (await import("./tree/ls.ts")).ls,
+  cat: async () => (await import("./tree/cat.ts")).cat,
+  write: async () => (await import("./tree/write.ts")).write,
+  stat: async () => (await import("./tree/stat.ts")).stat,
 };
 
 /** `sheepfs [-a ADDR] … MOUNTPOINT`: what runs when no command is named. */

@@ -1,6 +1,5 @@
-import type { ListedVdiJson } from "../../app/verbs/vdi-json.ts";
 import type { Command } from "../command.ts";
-import { printJson, printOutput } from "../output.ts";
+import { printFacts, printJson } from "../output.ts";
 import { gatewaysOf, json, sheep } from "./common.ts";
 
 // Loaded when it runs: help and mistakes need no client.
@@ -19,13 +18,6 @@ export const show: Command = {
   run: async (values) => {
     const shown = await (await verbs()).showVdi(gatewaysOf(values), values.required("name"));
     if (values.flag("json")) await printJson(shown);
-    else await printOutput(lines(shown));
+    else await printFacts({ ...shown });
   },
 };
-
-/** One fact a line, named as in the JSON. */
-function lines(vdi: ListedVdiJson): string {
-  const rows = Object.entries(vdi).map(([key, value]) => [key, String(value ?? "-")] as const);
-  const width = Math.max(...rows.map(([key]) => key.length)) + 2;
-  return rows.map(([key, value]) => `${key.padEnd(width)}${value}\n`).join("");
-}
