@@ -104,7 +104,7 @@ async function notFound(
   return new SheepfsError(
     "not_found",
     `there is no working ${vdiText(wanted)}, only ${named}; ` +
-      `to write to one, clone it: dog vdi clone -s TAG '${nameText(name)}' NEWNAME`,
+      `to write to one, clone it: sheepfs vdi clone '${nameText(name)}@TAG' NEWNAME`,
   );
 }
 

@@ -67,18 +67,7 @@ export function buildTree(ports: TreePorts): Tree {
   const base: EntryBase = { ids: new NodeIds(), clock, log, events, patience, bornMs };
   const rootId = base.ids.next();
   const pageCache: Switch = { on: ports.pageCache };
-  const text = (path: string, render: (scope: Scope) => Promise<string>): TextNode =>
-    new TextNode({ ...base, id: base.ids.next(), path, render });
-
-  const clusterInfo = text("cluster/info", async (scope) =>
-    renderClusterInfo(await facts.info(scope)),
-  );
-  const clusterStatus = text("cluster/status", async () =>
-    renderStatus(ports.status(), volumes.list(), clock.wallMs()),
-  );
-  const vdiList = text("vdi/list", async (scope) => renderVdiList(await facts.vdis(scope)));
-  const nodeInfo = text("node/info", (scope) => nodeInfoText(facts, scope));
-  const nodeList = text("node/list", async (scope) => renderNodeList(await facts.nodes(scope)));
+  const { clusterInfo, clusterStatus, vdiList, nodeInfo, nodeList } = textsOf(ports, base);
   const mount = mountControl(volumes, base);
   const unmount = unmountControl(volumes, base);
   volumes.on(() => {
@@ -124,6 +113,21 @@ export function buildTree(ports: TreePorts): Tree {
     ...{ root, events },
     space: (scope) => spaceSoon(space, scope),
     summary: (scope) => summary.lines(scope),
+  };
+}
+
+function textsOf({ facts, volumes, status }: TreePorts, base: EntryBase) {
+  const text = (path: string, render: (scope: Scope) => Promise<string>): TextNode =>
+    new TextNode({ ...base, id: base.ids.next(), path, render });
+  const now = (): number => base.clock.wallMs();
+  return {
+    clusterInfo: text("cluster/info", async (scope) => renderClusterInfo(await facts.info(scope))),
+    clusterStatus: text("cluster/status", async () =>
+      renderStatus(status(), volumes.list(), now()),
+    ),
+    vdiList: text("vdi/list", async (scope) => renderVdiList(await facts.vdis(scope))),
+    nodeInfo: text("node/info", (scope) => nodeInfoText(facts, scope)),
+    nodeList: text("node/list", async (scope) => renderNodeList(await facts.nodes(scope))),
   };
 }
 

@@ -84,7 +84,7 @@ describe("a name that cannot be resolved", () => {
     expect(error.code).toBe("not_found");
     expect(error.message).toContain("no working VDI 'alpha'");
     expect(error.message).toContain("'one' (id 1), '2' (id 2)");
-    expect(error.message).toContain("dog vdi clone -s TAG 'alpha'");
+    expect(error.message).toContain("sheepfs vdi clone 'alpha@TAG'");
   });
 
   test("for a snapshot that is missing names those that there are", async () => {

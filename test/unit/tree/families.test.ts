@@ -1,0 +1,55 @@
+import { expect, test } from "bun:test";
+import { FamilyList, familiesOf } from "../../../src/tree/entries/families.ts";
+import { plainHeader, text } from "../cluster/memory-sheep.ts";
+
+const header = (name: string, snapId: number, tag: string | null) => ({
+  ...plainHeader,
+  name: text(name),
+  tag: text(tag ?? ""),
+  isSnapshot: tag !== null,
+  vid: snapId,
+  snapId,
+});
+
+// [S-100]
+test("a snapshot is named by its tag, or by its id where the tag does not do", () => {
+  const families = familiesOf([
+    header("a", 1, "monday"),
+    header("a", 2, ""),
+    header("a", 3, "monday"),
+    header("a", 4, "17"),
+    header("a", 5, "x@y/z"),
+    header("a", 6, null),
+    header("b", 7, null),
+  ]);
+  const titles = [...families].map(([name, { snapshots }]) => [name, [...snapshots.keys()]]);
+  expect(titles).toEqual([
+    ["a", ["monday", "2", "3", "4", "x\\x40y\\x2fz"]],
+    ["b", []],
+  ]);
+});
+
+test("snapshots that are known are not read again, but in another cluster", async () => {
+  const asked: number[] = [];
+  const clock = { nowMs: () => 0, wallMs: () => 0, after: () => ({ cancel: () => {} }) };
+  const patience = { ms: 0, ranOut: () => {}, answered: () => {} };
+  const never = {
+    deadlineMs: Number.POSITIVE_INFINITY,
+    cancelled: false,
+    onCancel: () => () => {},
+  };
+  const list = new FamilyList(
+    async (_scope, known) => {
+      asked.push(known.size);
+      return [header("a", 1, "monday"), header("a", 2, null)];
+    },
+    { clock, patience } as unknown as ConstructorParameters<typeof FamilyList>[1],
+  );
+  await list.get(never);
+  await list.get(never);
+  list.invalidate();
+  await list.get(never);
+  list.forget();
+  await list.get(never);
+  expect(asked).toEqual([0, 2, 0]);
+});
