@@ -23,7 +23,7 @@ export class FamilyList {
 
   constructor(
     list: (scope: Scope, known: ReadonlyMap<number, VdiHeader>) => Promise<readonly VdiHeader[]>,
-    { clock, patience }: EntryBase,
+    { clock, patience }: Pick<EntryBase, "clock" | "patience">,
   ) {
     this.#fresh = new Fresh({
       what: "snapshot",

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { FamilyList, familiesOf } from "../../../src/tree/entries/families.ts";
-import { plainHeader, text } from "../cluster/memory-sheep.ts";
+import { Patience } from "../../../src/tree/patience.ts";
+import { never, plainHeader, text } from "../cluster/memory-sheep.ts";
 
 const header = (name: string, snapId: number, tag: string | null) => ({
   ...plainHeader,
@@ -32,18 +33,12 @@ test("a snapshot is named by its tag, or by its id where the tag does not do", (
 test("snapshots that are known are not read again, but in another cluster", async () => {
   const asked: number[] = [];
   const clock = { nowMs: () => 0, wallMs: () => 0, after: () => ({ cancel: () => {} }) };
-  const patience = { ms: 0, ranOut: () => {}, answered: () => {} };
-  const never = {
-    deadlineMs: Number.POSITIVE_INFINITY,
-    cancelled: false,
-    onCancel: () => () => {},
-  };
   const list = new FamilyList(
     async (_scope, known) => {
       asked.push(known.size);
       return [header("a", 1, "monday"), header("a", 2, null)];
     },
-    { clock, patience } as unknown as ConstructorParameters<typeof FamilyList>[1],
+    { clock, patience: new Patience() },
   );
   await list.get(never);
   await list.get(never);
