@@ -28,7 +28,7 @@ export async function cloneVdi(
   refuseHypervolume(base, "clone");
   for (let look = 1; ; look += 1) {
     const made = await findVdi(caller, { name, snapshot: null }, scope);
-    if (made !== null && look > 1 && made.parentVid === base.vid && made.snapId === 1) return made;
+    if (made !== null && look > 1 && made.parentVid === base.vid) return made;
     if (made !== null) {
       const text = `VDI '${nameText(name)}' exists already; choose another name or delete it`;
       throw new SheepfsError("exists", text);

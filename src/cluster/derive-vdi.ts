@@ -1,4 +1,4 @@
-import { SheepfsError } from "../base/errors.ts";
+import { asSheepfsError, SheepfsError } from "../base/errors.ts";
 import type { Scope } from "../base/scope.ts";
 import type { SheepCaller } from "../client/caller.ts";
 import { VdiReplyHeader, vdiRequest } from "../wire/header.ts";
@@ -39,7 +39,13 @@ export async function deriveVdi(
   if (result === results.vdiExists.code) {
     throw new SheepfsError("exists", `VDI '${nameText(name)}' exists already; choose another name`);
   }
-  return await readHeader(caller, VdiReplyHeader.read(header, 0).vid, scope);
+  try {
+    return await readHeader(caller, VdiReplyHeader.read(header, 0).vid, scope);
+  } catch (thrown) {
+    // It was made: whoever takes this for a refusal would undo what belongs to it, or ask again.
+    const { code, message } = asSheepfsError(thrown);
+    throw new SheepfsError(code, message, { cause: thrown, inDoubt: true });
+  }
 }
 
 /**

@@ -10,7 +10,7 @@ import type { HoldPorts } from "./holds.ts";
 import { hexVid, readHeader, readInodePart } from "./inode.ts";
 import { nameText, type VdiNameLike, vdiText } from "./name.ts";
 import { findVdi, resolveVdi } from "./resolve.ts";
-import { clearTag, headAfterAll, refuseTag, writeTag } from "./snapshot-vdi.ts";
+import { checkTag, clearTag, headAfterAll, refuseTag, writeTag } from "./snapshot-vdi.ts";
 import { refuseUsed } from "./use.ts";
 
 export interface RollbackMade {
@@ -37,6 +37,7 @@ export async function rollbackVdi(
   if (to.snapshot === null) {
     throw new SheepfsError("invalid", `${vdiText(to)} is no snapshot; name the one to go back to`);
   }
+  checkTag(keepTag);
   const base = await resolveVdi(caller, to, scope);
   refuseHypervolume(base, "roll back");
   const current = await findVdi(caller, { name: to.name, snapshot: null }, scope);
@@ -67,7 +68,7 @@ async function newHead(
     return await deriveVdi(caller, { base, name: base.name, as }, scope);
   } catch (thrown) {
     const error = asSheepfsError(thrown);
-    if (error.inDoubt) return await headAfterAll(ports, base, error, scope);
+    if (error.inDoubt) return await headAfterAll(ports, { base, before: current, error }, scope);
     if (current !== null) await clearTag(caller, current, scope);
     throw error;
   }

@@ -47,9 +47,44 @@ export async function snapshotVdi(
   const base = await resolveVdi(caller, { name, snapshot: null }, scope);
   refuseHypervolume(base, "make a snapshot of");
   await refuseTag(caller, { name, tag }, scope);
+  // A tag would land on somebody else's snapshot, and a new head roll the VDI back to it.
+  await refuseSnapshotted(caller, base, scope);
   await writeTag(caller, base, tag, scope);
+  await refuseSnapshotted(caller, base, scope);
   const working = await newHead(ports, base, scope);
-  return { snapshot: await readHeader(caller, base.vid, scope), working };
+  return { snapshot: await withTag(caller, base, tag, scope), working };
+}
+
+/** @throws busy when it is no working VDI any more */
+async function refuseSnapshotted(
+  caller: SheepCaller,
+  base: InodeHeader,
+  scope: Scope,
+): Promise<void> {
+  const now = await headerIfThere(caller, base.vid, scope);
+  if (now?.isSnapshot === false && sameBytes(now.name, base.name)) return;
+  throw changedMeanwhile(base);
+}
+
+function changedMeanwhile({ name }: InodeHeader): SheepfsError {
+  return new SheepfsError(
+    "busy",
+    `VDI '${nameText(name)}' was snapshotted or deleted by somebody else in the same moment; ` +
+      "see vdi/list and try again",
+  );
+}
+
+/** The snapshot; whoever tried to make one in the same moment may have put theirs in place of its tag. */
+async function withTag(
+  caller: SheepCaller,
+  base: InodeHeader,
+  tag: Uint8Array,
+  scope: Scope,
+): Promise<InodeHeader> {
+  const snapshot = await readHeader(caller, base.vid, scope);
+  if (sameBytes(snapshot.tag, tag)) return snapshot;
+  await writeTag(caller, base, tag, scope);
+  return await readHeader(caller, base.vid, scope);
 }
 
 /** @throws exists */
@@ -64,7 +99,7 @@ export async function refuseTag(
 }
 
 /** @throws invalid | name_too_long */
-function checkTag(tag: Uint8Array): void {
+export function checkTag(tag: Uint8Array): void {
   checkName(tag, "tag");
   if (tag.every((byte) => byte >= 0x30 && byte <= 0x39)) {
     const text = `tag '${nameText(tag)}' has digits only and would be taken for a snapshot's id`;
@@ -85,18 +120,30 @@ export async function writeTag(
 
 /** The new working VDI, and `base` has become a snapshot; a tag that came to nothing is taken back. */
 async function newHead(ports: VerbPorts, base: InodeHeader, scope: Scope): Promise<InodeHeader> {
+  const working = await madeHead(ports, base, scope);
+  // The sheep takes the number after the working VDI's: another one has come between.
+  if (working.snapId === base.snapId + 1) return working;
+  throw await restored(ports.caller, base, working, scope);
+}
+
+async function madeHead(ports: VerbPorts, base: InodeHeader, scope: Scope): Promise<InodeHeader> {
   const { caller } = ports;
   try {
-    const working = await deriveVdi(caller, { base, name: base.name, as: "head" }, scope);
-    // The sheep takes the number after the working VDI's: another one has come between.
-    if (working.snapId !== base.snapId + 1) throw await restored(caller, base, working, scope);
-    return working;
+    return await deriveVdi(caller, { base, name: base.name, as: "head" }, scope);
   } catch (thrown) {
     const error = asSheepfsError(thrown);
-    if (error.inDoubt) return await headAfterAll(ports, base, error, scope);
+    if (error.inDoubt) return await headAfterAll(ports, { base, before: base, error }, scope);
     await clearTag(caller, base, scope);
     throw error;
   }
+}
+
+/** A head that was asked for, and no answer came. */
+interface LostHead {
+  readonly base: InodeHeader;
+  /** The working VDI then, which may be made from `base` itself; null when there was none. */
+  readonly before: InodeHeader | null;
+  readonly error: SheepfsError;
 }
 
 /**
@@ -106,15 +153,14 @@ async function newHead(ports: VerbPorts, base: InodeHeader, scope: Scope): Promi
  */
 export async function headAfterAll(
   { caller, clock }: VerbPorts,
-  base: InodeHeader,
-  error: SheepfsError,
+  { base, before, error }: LostHead,
   scope: Scope,
 ): Promise<InodeHeader> {
   const untilMs = clock.nowMs() + limits.snapshotWaitMs;
   for (;;) {
-    const now = await findVdi(caller, { name: base.name, snapshot: null }, scope);
-    if (now !== null && now.parentVid === base.vid) return now;
-    if (clock.nowMs() >= untilMs) break;
+    const now = await headNow(caller, base, scope);
+    if (now !== null && now.vid !== before?.vid && now.parentVid === base.vid) return now;
+    if (scope.cancelled || clock.nowMs() >= Math.min(untilMs, scope.deadlineMs)) break;
     await new Promise<void>((resolve) => clock.after(limits.snapshotPollMs, resolve));
   }
   throw new SheepfsError(
@@ -123,6 +169,19 @@ export async function headAfterAll(
       "is tried again",
     { cause: error, inDoubt: true },
   );
+}
+
+/** Null also when it cannot be seen: what was lost says more than that. */
+async function headNow(
+  caller: SheepCaller,
+  { name }: InodeHeader,
+  scope: Scope,
+): Promise<InodeHeader | null> {
+  try {
+    return await findVdi(caller, { name, snapshot: null }, scope);
+  } catch {
+    return null;
+  }
 }
 
 /** Takes a tag back from a VDI that has not become a snapshot; a failure does no harm. */
@@ -158,11 +217,21 @@ async function restored(
         "the working one any more; see vdi/list for what it was",
     );
   }
-  await deriveVdi(caller, { base: other, name: base.name, as: "head" }, scope);
-  return new SheepfsError(
-    "busy",
-    `${title} was snapshotted by somebody else in the same moment; see vdi/list and try again`,
-  );
+  try {
+    await deriveVdi(caller, { base: other, name: base.name, as: "head" }, scope);
+  } catch (thrown) {
+    const { code, message } = asSheepfsError(thrown);
+    const text = `${title}: ${message}; it was rolled back by a race, and what it was is its snapshot ${other.snapId}`;
+    return new SheepfsError(
+      code,
+      `${text}: sheepfs vdi rollback ${nameText(base.name)}@${other.snapId}`,
+      {
+        cause: thrown,
+        inDoubt: true,
+      },
+    );
+  }
+  return changedMeanwhile(base);
 }
 
 /** What was the working VDI when `working` was made. */

@@ -80,6 +80,66 @@ describe("a snapshot", () => {
     expect(made(sheep)).toBe(1);
   });
 
+  test("says that it may still be made also when nobody can be asked any more", async () => {
+    const { sheep, clock, ports } = given();
+    let lost = false;
+    sheep.before = ({ opcode }) => {
+      lost ||= opcode === "newVdi";
+      if (lost) throw doubt();
+    };
+    const error = clock.settle(failure(snapshotVdi(ports, { name, tag }, never)));
+    expect(error).toMatchObject({ code: "unavailable", inDoubt: true });
+    expect(error.message).toContain("may still get a new working VDI");
+  });
+
+  test("that was made counts as made when it cannot be read at once", async () => {
+    const { sheep, vid, ports } = given();
+    let failed = false;
+    sheep.before = ({ opcode }) => {
+      if (opcode !== "readObject" || made(sheep) === 0 || failed) return;
+      failed = true;
+      throw new SheepfsError("unavailable", "no gateway");
+    };
+    const { snapshot } = await snapshotVdi(ports, { name, tag }, never);
+    expect([snapshot.vid, snapshot.tag, failed]).toEqual([vid, tag, true]);
+  });
+
+  test("has its tag also when somebody who came too late has written another", async () => {
+    const { sheep, vid, ports } = given();
+    sheep.after = ({ opcode }) => {
+      if (opcode === "newVdi") sheep.put(vid, 256, text("theirs"));
+    };
+    const { snapshot } = await snapshotVdi(ports, { name, tag }, never);
+    expect(snapshot.tag).toEqual(tag);
+  });
+
+  test("leaves the tag of one that somebody made since it looked, and makes no new head", async () => {
+    const { sheep, vid, ports } = given();
+    let looks = 0;
+    sheep.before = ({ opcode }) => {
+      looks += opcode === "getVdiInfo" ? 1 : 0;
+      if (looks !== 2) return;
+      looks += 1;
+      sheep.put(vid, 256, text("theirs"));
+      sheep.snapshotNow(vid);
+    };
+    expect((await failure(snapshotVdi(ports, { name, tag }, never))).code).toBe("busy");
+    expect([sheep.headerOf(vid).tag, made(sheep)]).toEqual([text("theirs"), 0]);
+  });
+
+  test("that rolled the VDI back in a race, and cannot undo it, is no success", async () => {
+    const { sheep, vid, ports } = given();
+    let theirs = 0;
+    sheep.before = ({ opcode }) => {
+      if (opcode !== "newVdi") return;
+      if (theirs !== 0) throw doubt();
+      theirs = sheep.snapshotNow(vid);
+    };
+    const error = await failure(snapshotVdi(ports, { name, tag }, never));
+    expect(error.inDoubt).toBe(true);
+    expect(error.message).toContain("sheepfs vdi rollback test@2");
+  });
+
   test("that fails leaves no tag behind", async () => {
     const { sheep, vid, ports } = given();
     sheep.before = ({ opcode }) => {
@@ -143,6 +203,18 @@ describe("a clone", () => {
     const clone = await cloneVdi(sheep, { name, snapshot: { tag } }, text("copy"), never);
     expect(sheep.workingOf(text("copy"))?.vid).toBe(clone.vid);
   });
+
+  test("whose answer is lost is found also where older snapshots have the name", async () => {
+    const { sheep, ports } = given();
+    await snapshotVdi(ports, { name, tag }, never);
+    const snapTime = { seconds: 1, nanoseconds: 0 };
+    sheep.add({ name: text("copy"), tag, snapTime, isSnapshot: true });
+    sheep.after = ({ opcode }) => {
+      if (opcode === "newVdi") throw doubt();
+    };
+    const clone = await cloneVdi(sheep, { name, snapshot: { tag } }, text("copy"), never);
+    expect(sheep.workingOf(text("copy"))?.vid).toBe(clone.vid);
+  });
 });
 
 describe("going back to a snapshot", () => {
@@ -163,6 +235,34 @@ describe("going back to a snapshot", () => {
     expect(working).toMatchObject({ parentVid: vid, isSnapshot: false });
     expect(former).toMatchObject({ vid: was, tag: keep, isSnapshot: true });
     expect([working.vid, was].map((one) => sheep.setSlots(one))).toEqual([2, 3]);
+  });
+
+  test("is not taken for done when its answer is lost and the VDI is still what it was", async () => {
+    const { sheep, clock, ports, was } = await changed();
+    sheep.before = ({ opcode }) => {
+      if (opcode === "newVdi") throw doubt();
+    };
+    const rolling = failure(rollbackVdi(ports, { name, snapshot: { tag } }, keep, never));
+    const error = clock.settle(rolling);
+    expect(error).toMatchObject({ code: "unavailable", inDoubt: true });
+    expect(sheep.workingOf(name)?.vid).toBe(was);
+  });
+
+  test("is found when its answer is lost", async () => {
+    const { sheep, vid, ports, was } = await changed();
+    sheep.after = ({ opcode }) => {
+      if (opcode === "newVdi") throw doubt();
+    };
+    const to = { name, snapshot: { tag } };
+    const { working, former } = await rollbackVdi(ports, to, keep, never);
+    expect([working.parentVid, former?.vid]).toEqual([vid, was]);
+  });
+
+  test("is refused with a tag that reads as an id", async () => {
+    const { sheep, ports, was } = await changed();
+    const to = { name, snapshot: { tag } };
+    expect((await failure(rollbackVdi(ports, to, text("17"), never))).code).toBe("invalid");
+    expect(sheep.workingOf(name)?.vid).toBe(was);
   });
 
   test("makes a VDI anew whose working one was deleted", async () => {
