@@ -93,13 +93,23 @@ export async function clusterInfo(caller: SheepCaller, scope: Scope): Promise<Cl
 
 /** Whether VDIs can be locked in this cluster; the cheapest way to know. */
 export async function clusterHasLocks(caller: SheepCaller, scope: Scope): Promise<boolean> {
+  return ((await newestEpoch(caller, scope)).flags & clusterFlag.lock) !== 0;
+}
+
+/** Since when no vid has become another VDI's: the last format; null where vids are recycled. */
+export async function vidsMeanSince(caller: SheepCaller, scope: Scope): Promise<number | null> {
+  const { flags, ctimeSeconds } = await newestEpoch(caller, scope);
+  return (flags & clusterFlag.recycleVids) === 0 ? ctimeSeconds : null;
+}
+
+async function newestEpoch(caller: SheepCaller, scope: Scope) {
   const request = clusterRequest("statCluster", {}, { receiveBytes: EpochLogEntry.size });
   const { data } = await stateCluster(caller, request, scope);
   if (data.length < EpochLogEntry.size) {
     throw new SheepfsError("corrupt", `an epoch log of ${data.length} bytes`);
   }
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
-  return (EpochLogEntry.read(view, 0).flags & clusterFlag.lock) !== 0;
+  return EpochLogEntry.read(view, 0);
 }
 
 /** The part of ClusterInfo that a cluster without an epoch has. */

@@ -8,6 +8,7 @@ import type { OpcodeName } from "../wire/opcode.ts";
 import { hasVid, vidBitmapBytes, vidsOf } from "../wire/vdi.ts";
 import { type BlockCounts, countBlocks, isOfOneObject, objectBytesOf } from "./blocks.ts";
 import { mapBounded } from "./bounded.ts";
+import { vidsMeanSince } from "./info.ts";
 import { checkedHeader, headerIfThere, readInodePart } from "./inode.ts";
 
 /** One VDI or snapshot, and what its index says of its blocks. */
@@ -37,14 +38,32 @@ export async function listVdis(caller: SheepCaller, scope: Scope): Promise<VdiFa
   return facts.filter((one) => one !== null);
 }
 
+export interface ListedHeaders {
+  readonly headers: readonly InodeHeader[];
+  /** A vid means what it means here as long as this is the same; null: no longer than it was read. */
+  readonly vidsSince: number | null;
+}
+
 /**
  * The headers alone, which cost no look at an index; of the same VDIs, in the same order.
- * @param known from an earlier listing: snapshots in it are not read again, as long as they are there
+ * @param known an earlier listing: snapshots in it are not read again, as long as they are there
  */
 export async function listHeaders(
   caller: SheepCaller,
   scope: Scope,
-  known: ReadonlyMap<number, InodeHeader> = new Map(),
+  known: ListedHeaders | null = null,
+): Promise<ListedHeaders> {
+  // First: a format that comes later makes what is read here no older than it is said to be.
+  const vidsSince = await vidsMeanSince(caller, scope);
+  const holds = known !== null && vidsSince !== null && known.vidsSince === vidsSince;
+  const before = new Map(holds ? known.headers.map((header) => [header.vid, header]) : []);
+  return { headers: await readHeaders(caller, before, scope), vidsSince };
+}
+
+async function readHeaders(
+  caller: SheepCaller,
+  known: ReadonlyMap<number, InodeHeader>,
+  scope: Scope,
 ): Promise<InodeHeader[]> {
   const vids = await listVids(caller, scope);
   const headers = await mapBounded(vids, limits.inodeReadsInflightMax, async (vid) => {

@@ -52,11 +52,11 @@ export async function showNodeSpaces(
   gateways: readonly Address[],
 ): Promise<Shown<NodeSpaceJson[]>> {
   return await withCluster(gateways, async (caller, scope) => {
-    const [spaces, vdis] = await Promise.all([
+    const [spaces, { headers }] = await Promise.all([
       nodeSpaces(caller, scope),
       listHeaders(caller, scope),
     ]);
-    const working = vdis.filter(({ isSnapshot }) => !isSnapshot);
+    const working = headers.filter(({ isSnapshot }) => !isSnapshot);
     const vdiBytes = working.reduce((bytes, { vdiSize }) => bytes + vdiSize, 0);
     const facts = spaces.map(({ node, space }) => ({
       address: formatAddress(node),

@@ -15,7 +15,8 @@ export interface RelativeJson extends VdiJson {
 export async function vdiTree(
   gateways: readonly Address[],
 ): Promise<{ readonly vdis: readonly RelativeJson[]; readonly text: string }> {
-  const relatives = inOrder(await withCluster(gateways, listHeaders));
+  const { headers } = await withCluster(gateways, listHeaders);
+  const relatives = inOrder(headers);
   const vdis = relatives.map(({ header, depth }) => ({ ...vdiJson(header), depth }));
   return { vdis, text: relatives.map(line).join("") };
 }

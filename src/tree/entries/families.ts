@@ -1,4 +1,5 @@
 import type { Scope } from "../../base/scope.ts";
+import type { ListedHeaders } from "../../cluster/vdis.ts";
 import { Fresh } from "../fresh.ts";
 import { escapeName, escapeTag, fittedName } from "../names.ts";
 import type { EntryBase } from "./entry.ts";
@@ -19,20 +20,20 @@ export type Families = ReadonlyMap<string, Family>;
  */
 export class FamilyList {
   readonly #fresh: Fresh<Families>;
-  #known = new Map<number, VdiHeader>();
+  #last: { readonly listed: ListedHeaders | null } = { listed: null };
 
   constructor(
-    list: (scope: Scope, known: ReadonlyMap<number, VdiHeader>) => Promise<readonly VdiHeader[]>,
+    list: (scope: Scope, known: ListedHeaders | null) => Promise<ListedHeaders>,
     { clock, patience }: Pick<EntryBase, "clock" | "patience">,
   ) {
     this.#fresh = new Fresh({
       what: "snapshot",
       make: async (scope) => {
-        const known = this.#known;
-        const headers = await list(scope, known);
-        const next = new Map(headers.map((header) => [header.vid, header]));
-        if (this.#known === known) this.#known = next;
-        return familiesOf(headers);
+        const last = this.#last;
+        const listed = await list(scope, last.listed);
+        // What was begun before something was forgotten is not to be remembered.
+        if (this.#last === last) this.#last = { listed };
+        return familiesOf(listed.headers);
       },
       clock,
       patience,
@@ -45,7 +46,7 @@ export class FamilyList {
 
   /** It may be another cluster. */
   forget(): void {
-    this.#known = new Map();
+    this.#last = { listed: null };
     this.invalidate();
   }
 

@@ -5,7 +5,7 @@ import type { Logger } from "../../base/log.ts";
 import type { Scope } from "../../base/scope.ts";
 import type { ClusterInfo } from "../../cluster/info.ts";
 import type { NodeSpace } from "../../cluster/nodes.ts";
-import type { VdiFacts } from "../../cluster/vdis.ts";
+import type { ListedHeaders, VdiFacts } from "../../cluster/vdis.ts";
 import type { AttachedVolumes } from "../../volume/attach.ts";
 import { TreeDir } from "../dir.ts";
 import { EventHub, NodeIds } from "../events.ts";
@@ -23,7 +23,7 @@ import {
 } from "./config.ts";
 import type { EntryBase } from "./entry.ts";
 import { FamilyList } from "./families.ts";
-import { announced, type VdiHeader, type VdiLife } from "./life.ts";
+import { announced, type VdiLife } from "./life.ts";
 import { renderClusterInfo } from "./render-cluster-info.ts";
 import { type ListedNode, renderNodeInfo, renderNodeList } from "./render-node.ts";
 import { type ConnectionStatus, renderStatus } from "./render-status.ts";
@@ -37,8 +37,8 @@ import { VolumeDir } from "./volume-dir.ts";
 export interface ClusterFacts {
   info(scope: Scope): Promise<ClusterInfo>;
   vdis(scope: Scope): Promise<readonly VdiFacts[]>;
-  /** @param known from an earlier one, of which snapshots need not be read again */
-  headers(scope: Scope, known: ReadonlyMap<number, VdiHeader>): Promise<readonly VdiHeader[]>;
+  /** @param known an earlier one, of which snapshots need not be read again */
+  headers(scope: Scope, known: ListedHeaders | null): Promise<ListedHeaders>;
   nodes(scope: Scope): Promise<readonly ListedNode[]>;
   nodeSpaces(scope: Scope): Promise<readonly NodeSpace[]>;
   space(scope: Scope): Promise<SpaceInfo>;

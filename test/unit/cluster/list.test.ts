@@ -2,14 +2,14 @@ import { describe, expect, test } from "bun:test";
 import { SheepfsError } from "../../../src/base/errors.ts";
 import { limits } from "../../../src/base/limits.ts";
 import { seededRandom } from "../../../src/base/random.ts";
-import { listVdis } from "../../../src/cluster/vdis.ts";
+import { listHeaders, listVdis } from "../../../src/cluster/vdis.ts";
 import {
   BtreeHeader,
   BtreeLeafEntry,
   BtreeRootEntry,
   btreeMagic,
 } from "../../../src/wire/btree.ts";
-import { slotsAt } from "../../../src/wire/inode.ts";
+import { encodeInodeHeader, slotsAt } from "../../../src/wire/inode.ts";
 import { setVid } from "../../../src/wire/vdi.ts";
 import { MemorySheep, never, text } from "./memory-sheep.ts";
 
@@ -208,5 +208,42 @@ describe("a listing while the cluster changes", () => {
     const reply = { header: new DataView(new ArrayBuffer(48)), result: 0, data: new Uint8Array(9) };
     const caller = { call: async () => reply, callAt: async () => reply };
     await expect(listVdis(caller, never)).rejects.toMatchObject({ code: "corrupt" });
+  });
+});
+
+describe("headers of a listing", () => {
+  const snapTime = { seconds: 1, nanoseconds: 0 };
+
+  async function tagsTwice(change: (sheep: MemorySheep, vid: number) => void): Promise<string[]> {
+    const sheep = new MemorySheep();
+    const vid = sheep.add({ name: text("a"), tag: text("old"), snapTime });
+    const known = await listHeaders(sheep, never);
+    change(sheep, vid);
+    const { headers } = await listHeaders(sheep, never, known);
+    return headers.map(({ tag }) => new TextDecoder().decode(tag));
+  }
+
+  function madeAnew(sheep: MemorySheep, vid: number): void {
+    sheep.put(vid, 0, encodeInodeHeader({ ...sheep.headerOf(vid), tag: text("new") }));
+  }
+
+  test("of snapshots are not read again", async () => {
+    expect(await tagsTwice(madeAnew)).toEqual(["old"]);
+  });
+
+  test("are read again when the cluster was formatted since", async () => {
+    const tags = await tagsTwice((sheep, vid) => {
+      sheep.ctimeSeconds += 1;
+      madeAnew(sheep, vid);
+    });
+    expect(tags).toEqual(["new"]);
+  });
+
+  test("are read again where a vid may be another VDI's by now", async () => {
+    const tags = await tagsTwice((sheep, vid) => {
+      sheep.recyclesVids = true;
+      madeAnew(sheep, vid);
+    });
+    expect(tags).toEqual(["new"]);
   });
 });

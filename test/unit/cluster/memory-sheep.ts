@@ -96,6 +96,9 @@ export class MemorySheep implements SheepCaller {
   /** Nodes that do not answer, by address. */
   readonly silent = new Set<string>();
   hasLocks = true;
+  /** When it was formatted, and whether it gives out vids again. */
+  ctimeSeconds = 1_795_465_477;
+  recyclesVids = false;
   defaultShift = 22;
   /** Calls that are under way, and the most there were at once. */
   inflight = 0;
@@ -385,8 +388,10 @@ export class MemorySheep implements SheepCaller {
 
   #epochLog({ receiveBytes }: SheepRequest): Uint8Array {
     const data = new Uint8Array(receiveBytes);
-    const flags = this.hasLocks ? clusterFlag.lock : 0;
-    data.set(EpochLogEntry.encode({ epoch: 1, flags }).subarray(0, receiveBytes));
+    const locks = this.hasLocks ? clusterFlag.lock : 0;
+    const flags = locks | (this.recyclesVids ? clusterFlag.recycleVids : 0);
+    const { ctimeSeconds } = this;
+    data.set(EpochLogEntry.encode({ epoch: 1, flags, ctimeSeconds }).subarray(0, receiveBytes));
     return data;
   }
 

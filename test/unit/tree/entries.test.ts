@@ -144,7 +144,7 @@ class Fixture {
       },
       headers: async () => {
         ask("headers");
-        return this.cluster.headers();
+        return { headers: this.cluster.headers(), vidsSince: null };
       },
       nodes: async () => {
         ask("nodes");
