@@ -1,4 +1,5 @@
 import { SheepfsError } from "../base/errors.ts";
+import type { Scope } from "../base/scope.ts";
 import type { SheepCaller } from "../client/caller.ts";
 import { cloneVdi } from "../cluster/clone-vdi.ts";
 import { createVdi } from "../cluster/create-vdi.ts";
@@ -12,6 +13,7 @@ import { listHeaders, listVdis } from "../cluster/vdis.ts";
 import type { VdiLife } from "../tree/entries/life.ts";
 import type { ClusterFacts } from "../tree/entries/root.ts";
 import type { VdiHolds } from "../volume/attach.ts";
+import { OneByOne } from "./one-by-one.ts";
 
 /** What the tree shows, asked of the cluster behind `caller`. */
 export function clusterFacts(caller: SheepCaller): ClusterFacts {
@@ -31,22 +33,29 @@ export function vdiHolds(ports: HoldPorts): VdiHolds {
 
 /** What a tree does with VDIs. */
 export function vdiLife(ports: Pick<HoldPorts, "caller" | "clock" | "isGone">): VdiLife {
-  const { caller } = ports;
+  const { caller, clock } = ports;
+  const turns = new OneByOne(clock);
+  // Two at once on one name would race: of two snapshots, the second rolls the VDI back to the first.
+  const inTurn = async (
+    name: Uint8Array,
+    scope: Scope,
+    work: () => Promise<unknown>,
+  ): Promise<void> => {
+    await turns.take(Buffer.from(name).toString("latin1"), work, scope);
+  };
   return {
     check: () => {},
-    create: async (name, sizeBytes, scope) => {
-      await createVdi(caller, { name, sizeBytes, objectBytes: null, copies: null }, scope);
+    create: (name, sizeBytes, scope) => {
+      const wish = { name, sizeBytes, objectBytes: null, copies: null };
+      return inTurn(name, scope, () => createVdi(caller, wish, scope));
     },
-    grow: async (name, sizeBytes, scope) => {
-      await growVdi(caller, name, sizeBytes, scope);
-    },
-    delete: (name, scope) => deleteVdi(ports, name, scope),
-    snapshot: async (name, tag, scope) => {
-      await snapshotVdi(ports, { name, tag }, scope);
-    },
-    clone: async (source, name, scope) => {
-      await cloneVdi(caller, source, name, scope);
-    },
+    grow: (name, sizeBytes, scope) =>
+      inTurn(name, scope, () => growVdi(caller, name, sizeBytes, scope)),
+    delete: (which, scope) => inTurn(which.name, scope, () => deleteVdi(ports, which, scope)),
+    snapshot: (name, tag, scope) =>
+      inTurn(name, scope, () => snapshotVdi(ports, { name, tag }, scope)),
+    clone: (source, name, scope) =>
+      inTurn(source.name, scope, () => cloneVdi(caller, source, name, scope)),
   };
 }
 
