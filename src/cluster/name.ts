@@ -5,6 +5,8 @@ import { nameBytesMax } from "../wire/inode.ts";
 export interface VdiNameLike {
   readonly name: Uint8Array;
   readonly snapshot: { readonly tag: Uint8Array } | { readonly id: number } | null;
+  /** Where it has to be this one: names and ids are given to others when a VDI is deleted. */
+  readonly vid?: number;
 }
 
 const decoder = new TextDecoder();

@@ -19,7 +19,7 @@ const noTag = new Uint8Array(0);
 /**
  * The VDI that a name means now: the working one, whatever snapshots it has, or with a tag or id
  * that snapshot. What the cluster says is believed only when the inode agrees.
- * @throws not_found naming what there is instead | invalid | name_too_long | corrupt | …
+ * @throws not_found naming what there is instead | stale when it is not the vid wanted | invalid | name_too_long | corrupt | …
  * Source: protocol §6.3, captures vdi-lookup, recreate-after-delete-with-snapshots
  */
 export async function resolveVdi(
@@ -28,6 +28,10 @@ export async function resolveVdi(
   scope: Scope,
 ): Promise<InodeHeader> {
   const found = await findVdi(caller, name, scope);
+  if (found !== null && found.vid !== (name.vid ?? found.vid)) {
+    const vids = `vid ${hexVid(found.vid)} by now, and not ${hexVid(name.vid ?? 0)}`;
+    throw new SheepfsError("stale", `${vdiText(name)} is ${vids}; look again`);
+  }
   if (found !== null) return found;
   throw await notFound(caller, name, scope);
 }

@@ -76,6 +76,22 @@ export function fittedName(escapedName: string): string {
   return kept + end;
 }
 
+/**
+ * The bytes of something that is to be made, named as it will be listed: under another name it
+ * would not be found again.
+ * @throws invalid telling how it is written | name_too_long
+ */
+export function newNameBytes(name: string, written: (bytes: Uint8Array) => string): Uint8Array {
+  const bytes = unescapeName(name);
+  const listed = written(bytes);
+  if (bytes.length > treeNameBytesMax || encoder.encode(listed).length > treeNameBytesMax) {
+    const text = `a name of more than ${treeNameBytesMax} bytes, as it is listed`;
+    throw new SheepfsError("name_too_long", text);
+  }
+  if (listed === name) return bytes;
+  throw new SheepfsError("invalid", `'${name}' is listed as '${listed}'; write it so`);
+}
+
 /** The text that bytes are, to the last of them; null when they are no UTF-8. */
 export function utf8Text(bytes: Uint8Array): string | null {
   try {

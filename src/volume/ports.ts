@@ -69,4 +69,6 @@ export interface VdiResolver {
 export interface VdiName {
   readonly name: Uint8Array;
   readonly snapshot: { readonly tag: Uint8Array } | { readonly id: number } | null;
+  /** Where it has to be this one, and no later one of the name. */
+  readonly vid?: number;
 }

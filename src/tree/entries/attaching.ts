@@ -37,6 +37,24 @@ export async function attachNamed(
 }
 
 /**
+ * Attaches a VDI that was made just now.
+ * @throws whatever attaching can throw, telling that the VDI is there all the same
+ */
+export async function attachMade(
+  volumes: AttachedVolumes,
+  { name, title }: { readonly name: Uint8Array; readonly title: string },
+  scope: Scope,
+): Promise<AttachedVolume> {
+  try {
+    return await volumes.attach({ name: { name, snapshot: null }, title }, scope);
+  } catch (thrown) {
+    const { code, message } = asSheepfsError(thrown);
+    const text = `VDI '${title}' was made and is not attached: ${message}`;
+    throw new SheepfsError(code, text, { cause: thrown });
+  }
+}
+
+/**
  * Detaches what a line names, in any of the ways that `attachNamed` takes, or as volume/ lists it.
  * @throws invalid when nothing of that name is attached | busy
  */

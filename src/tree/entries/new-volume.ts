@@ -15,7 +15,7 @@ import type {
   OpenFile,
   OpenMode,
 } from "../node.ts";
-import { attachNamed } from "./attaching.ts";
+import { attachMade } from "./attaching.ts";
 import type { VolumeNode, VolumeOptions } from "./volume.ts";
 
 const traits: FileTraits = {
@@ -38,10 +38,10 @@ export class NewVolume implements FileNode {
   readonly #options: VolumeOptions;
   readonly #unwanted: () => void;
   readonly #bornMs: number;
+  readonly #files = new Set<NewVolumeFile>();
   #node: VolumeNode | null = null;
-  #making: Promise<void> | null = null;
-  #ended = false;
-  #users = 0;
+  /** `attaching`: there is a VDI, which is ours to become. */
+  #state: "no size" | "creating" | "attaching" | "ended" = "no size";
   #timer: Timer | null = null;
 
   /** @param unwanted called when nobody has it open any more, or for some time, and it has no size */
@@ -72,12 +72,10 @@ export class NewVolume implements FileNode {
   open(mode: OpenMode): OpenFile {
     if (this.#node !== null) return this.#node.open(mode);
     this.#checkThere();
-    this.#users += 1;
     this.#timer?.cancel();
-    return new NewVolumeFile(
-      () => this.#file(mode),
-      () => this.#left(),
-    );
+    const file = new NewVolumeFile(mode, () => this.#left(file));
+    this.#files.add(file);
+    return file;
   }
 
   version(): FileVersion {
@@ -96,75 +94,90 @@ export class NewVolume implements FileNode {
       return;
     }
     this.#checkThere();
-    if (this.#making !== null) {
-      throw new SheepfsError("busy", `volume/${this.#title} is just being created`);
-    }
+    this.refuseMaking();
     this.#timer?.cancel();
-    this.#making = this.#make(bytes, scope);
+    const { life, volumes } = this.#options;
+    const name = unescapeName(this.#title);
+    this.#state = "creating";
     try {
-      await this.#making;
+      await life.create(name, bytes, scope);
+      this.#state = "attaching";
+      await attachMade(volumes, { name, title: this.#title }, scope);
     } finally {
-      this.#making = null;
-      if (this.#users === 0) this.#wait();
+      this.#madeOrNot();
     }
+  }
+
+  /** @throws busy while it is on its way to be a VDI */
+  refuseMaking(): void {
+    if (this.#state !== "creating" && this.#state !== "attaching") return;
+    throw new SheepfsError("busy", `volume/${this.#title} is just being created`);
+  }
+
+  /** Whether a volume that is attached under its name now is the one that it was made for. */
+  get isAwaited(): boolean {
+    return this.#state === "attaching";
   }
 
   become(node: VolumeNode): void {
     this.#timer?.cancel();
     this.#node = node;
+    // Whoever has it open has the volume open, from before anybody could detach or delete it.
+    for (const file of this.#files) file.become(node);
+    this.#files.clear();
   }
 
   end(): void {
     this.#timer?.cancel();
-    this.#ended = true;
+    this.#state = "ended";
   }
 
-  async #make(bytes: number, scope: Scope): Promise<void> {
-    const { life, volumes } = this.#options;
-    await life.create(unescapeName(this.#title), bytes, scope);
-    await attachNamed(volumes, new TextEncoder().encode(this.#title), scope);
+  #left(file: NewVolumeFile): void {
+    if (!this.#files.delete(file)) return;
+    if (this.#files.size === 0 && this.#state === "no size") this.#unwanted();
   }
 
-  /** Null as long as there is no VDI. */
-  #file(mode: OpenMode): OpenFile | null {
-    return this.#node?.open(mode) ?? null;
-  }
-
-  #left(): void {
-    this.#users -= 1;
-    if (this.#users === 0 && this.#node === null && this.#making === null) this.#unwanted();
+  #madeOrNot(): void {
+    if (this.#state === "ended") return;
+    this.#state = "no size";
+    if (this.#files.size === 0) this.#wait();
   }
 
   /** Nobody has it open: it is not kept for ever. */
   #wait(): void {
-    if (this.#node !== null || this.#ended) return;
+    if (this.#node !== null) return;
     this.#timer?.cancel();
     this.#timer = this.#options.clock.after(limits.newVolumeMs, () => this.#unwanted());
   }
 
   #checkThere(): void {
-    if (this.#ended) throw new SheepfsError("stale", `volume/${this.#title} was given no size`);
+    if (this.#state !== "ended") return;
+    throw new SheepfsError("stale", `volume/${this.#title} was given no size`);
   }
 }
 
 /** One open of a file that may get its size while it is open. */
 class NewVolumeFile implements OpenFile {
-  readonly #find: () => OpenFile | null;
+  readonly #mode: OpenMode;
   readonly #left: () => void;
   #file: OpenFile | null = null;
   #open = true;
 
-  constructor(find: () => OpenFile | null, left: () => void) {
-    this.#find = find;
+  constructor(mode: OpenMode, left: () => void) {
+    this.#mode = mode;
     this.#left = left;
   }
 
+  become(node: VolumeNode): void {
+    this.#file = node.open(this.#mode);
+  }
+
   sizeBytes(): number {
-    return this.#get()?.sizeBytes() ?? 0;
+    return this.#file?.sizeBytes() ?? 0;
   }
 
   async read(into: Uint8Array, offset: number, scope: Scope): Promise<number> {
-    return (await this.#get()?.read(into, offset, scope)) ?? 0;
+    return (await this.#file?.read(into, offset, scope)) ?? 0;
   }
 
   async write(from: Uint8Array, offset: number, scope: Scope): Promise<number> {
@@ -172,19 +185,19 @@ class NewVolumeFile implements OpenFile {
   }
 
   submitRead(transfer: Transfer): void {
-    this.#get()?.submitRead?.(transfer);
+    this.#sized().submitRead?.(transfer);
   }
 
   submitWrite(transfer: Transfer): void {
-    this.#get()?.submitWrite?.(transfer);
+    this.#sized().submitWrite?.(transfer);
   }
 
   async flush(scope: Scope): Promise<void> {
-    await this.#get()?.flush(scope);
+    await this.#file?.flush(scope);
   }
 
   async sync(scope: Scope): Promise<void> {
-    await this.#get()?.sync(scope);
+    await this.#file?.sync(scope);
   }
 
   async discard(extent: Extent, scope: Scope): Promise<void> {
@@ -192,7 +205,7 @@ class NewVolumeFile implements OpenFile {
   }
 
   async seek(offset: number, what: "data" | "hole", scope: Scope): Promise<number | null> {
-    return (await this.#get()?.seek?.(offset, what, scope)) ?? null;
+    return (await this.#file?.seek?.(offset, what, scope)) ?? null;
   }
 
   async close(): Promise<void> {
@@ -202,14 +215,8 @@ class NewVolumeFile implements OpenFile {
     this.#left();
   }
 
-  #get(): OpenFile | null {
-    this.#file ??= this.#find();
-    return this.#file;
-  }
-
   #sized(): OpenFile {
-    const file = this.#get();
-    if (file !== null) return file;
+    if (this.#file !== null) return this.#file;
     throw new SheepfsError("no_space", "give the file its size first: truncate -s 10G FILE");
   }
 }

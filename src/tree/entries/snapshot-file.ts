@@ -1,3 +1,5 @@
+import { sameBytes } from "../../base/bytes.ts";
+import type { Timer } from "../../base/clock.ts";
 import { asSheepfsError, SheepfsError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
 import { deadlineScope, type Scope } from "../../base/scope.ts";
@@ -21,7 +23,11 @@ import type { VdiHeader } from "./life.ts";
 
 export interface SnapshotFileOptions {
   readonly header: VdiHeader;
-  readonly name: { readonly name: Uint8Array; readonly snapshot: { readonly id: number } };
+  readonly name: {
+    readonly name: Uint8Array;
+    readonly snapshot: { readonly id: number };
+    readonly vid: number;
+  };
   /** For messages. */
   readonly title: string;
 }
@@ -48,7 +54,11 @@ export class SnapshotFile implements FileNode {
   readonly #ports: Ports;
   /** Open as long as somebody has it open. */
   #volume: Promise<Volume> | null = null;
+  /** Who has it open, and who counts its blocks. */
   #users = 0;
+  #readers = 0;
+  #timer: Timer | null = null;
+  #state: "there" | "being deleted" | "deleted" = "there";
   #allocatedBytes: number | null = null;
 
   constructor(what: SnapshotFileOptions, ports: Ports) {
@@ -80,7 +90,30 @@ export class SnapshotFile implements FileNode {
     if (mode !== "read") {
       throw new SheepfsError("read_only", `${this.#what.title}: a snapshot cannot be written`);
     }
-    return new SnapshotHandle(await this.#enter(scope), () => this.#leave());
+    this.#checkThere();
+    this.#readers += 1;
+    try {
+      const volume = await this.#enter(scope);
+      this.#watch();
+      return new SnapshotHandle(volume, () => {
+        this.#leave();
+        this.#readerLeft();
+      });
+    } catch (thrown) {
+      this.#readerLeft();
+      throw thrown;
+    }
+  }
+
+  /** Whether it is the snapshot with that header, and no other that has come to have its vid. */
+  is({ name, snapId, createTime, snapTime }: VdiHeader): boolean {
+    const { header } = this.#what;
+    return (
+      sameBytes(header.name, name) &&
+      header.snapId === snapId &&
+      sameTime(header.createTime, createTime) &&
+      sameTime(header.snapTime, snapTime)
+    );
   }
 
   version(): FileVersion {
@@ -98,10 +131,57 @@ export class SnapshotFile implements FileNode {
     ]);
   }
 
-  /** @throws busy while somebody reads it */
-  refuseOpen(): void {
-    if (this.#users === 0) return;
-    throw new SheepfsError("busy", `${this.#what.title} is open; end what reads it`);
+  /**
+   * Deletes it with `work`; nobody begins to read it meanwhile, who would be given zeros.
+   * @throws busy while somebody reads it | whatever the work throws; it is still there then
+   */
+  async remove(work: () => Promise<void>): Promise<void> {
+    this.#checkThere();
+    if (this.#readers > 0) {
+      throw new SheepfsError("busy", `${this.#what.title} is open; end what reads it`);
+    }
+    this.#state = "being deleted";
+    try {
+      await work();
+      this.#state = "deleted";
+    } catch (thrown) {
+      this.#state = "there";
+      throw thrown;
+    }
+  }
+
+  #checkThere(): void {
+    if (this.#state === "there") return;
+    const code = this.#state === "deleted" ? "stale" : "busy";
+    throw new SheepfsError(code, `${this.#what.title} is ${this.#state}`);
+  }
+
+  #readerLeft(): void {
+    this.#readers -= 1;
+    if (this.#readers > 0) return;
+    this.#timer?.cancel();
+    this.#timer = null;
+  }
+
+  /** Nobody tells us when others delete it, and what they have cleared would read as zeros. */
+  #watch(): void {
+    if (this.#readers === 0) return;
+    this.#timer ??= this.#ports.clock.after(limits.watchMs, () => {
+      this.#timer = null;
+      void this.#look();
+    });
+  }
+
+  async #look(): Promise<void> {
+    const { clock, log } = this.#ports;
+    try {
+      const volume = await this.#volume;
+      if (volume === null || volume.failure !== null) return;
+      await volume.refresh(deadlineScope(clock, limits.requestTimeoutMs));
+    } catch (thrown) {
+      log.debug(`looking at ${this.#what.title}: ${asSheepfsError(thrown).message}`);
+    }
+    this.#watch();
   }
 
   /** The volume, for as long as whoever enters has not left. */
@@ -150,6 +230,10 @@ export class SnapshotFile implements FileNode {
       return header.vdiSize;
     }
   }
+}
+
+function sameTime(a: VdiHeader["snapTime"], b: VdiHeader["snapTime"]): boolean {
+  return a.seconds === b.seconds && a.nanoseconds === b.nanoseconds;
 }
 
 class SnapshotHandle implements OpenFile {

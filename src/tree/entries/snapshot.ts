@@ -1,8 +1,9 @@
-import { SheepfsError } from "../../base/errors.ts";
-import type { Scope } from "../../base/scope.ts";
+import { asSheepfsError, SheepfsError } from "../../base/errors.ts";
+import { limits } from "../../base/limits.ts";
+import { deadlineScope, type Scope } from "../../base/scope.ts";
 import type { AttachedVolumes } from "../../volume/attach.ts";
 import { TreeDir } from "../dir.ts";
-import { unescapeName } from "../names.ts";
+import { escapeTag, newNameBytes } from "../names.ts";
 import type { Attr, DirEntry, DirNode, Node, NodeId } from "../node.ts";
 import type { EntryBase } from "./entry.ts";
 import type { Families, Family, FamilyList } from "./families.ts";
@@ -105,16 +106,14 @@ class VdiSnapshots implements DirNode {
 
   /** @returns what the caller asked for, which is a file as soon as it is looked up */
   async makeDir(title: string, scope: Scope): Promise<DirNode> {
-    const { life, volumes, ids, clock } = this.#shared;
-    const tag = unescapeName(title);
+    const { life, ids, clock } = this.#shared;
+    const tag = newNameBytes(title, escapeTag);
     try {
       await life.snapshot(this.#name, tag, scope);
     } finally {
       this.#changed(title);
     }
-    const attached = volumes.list().find(({ name }) => isWorking(name, this.#name));
-    // It goes on with the new working VDI; also without this it would, at its next write.
-    if (attached !== undefined) await volumes.refresh(attached, scope);
+    await this.#followSoon(scope);
     return new TreeDir(ids.next(), clock.wallMs(), {});
   }
 
@@ -123,17 +122,44 @@ class VdiSnapshots implements DirNode {
     if (header === undefined) {
       throw new SheepfsError("not_found", `there is no snapshot '${title}' of '${this.#title}'`);
     }
-    this.#file(header).refuseOpen();
+    await this.#refuseAttached(header, scope);
+    const { life, clock } = this.#shared;
     try {
-      await this.#shared.life.delete(named(header), scope);
+      // Half a deletion is the worst there is: once begun, nobody interrupts it.
+      const own = deadlineScope(clock, limits.operationTimeoutMs);
+      await this.#file(header).remove(() => life.delete(named(header), own));
     } finally {
       this.#changed(title);
     }
   }
 
+  /** What is attached goes on with the new working VDI; also without this, at its next write. */
+  async #followSoon(scope: Scope): Promise<void> {
+    const { volumes, log } = this.#shared;
+    const attached = volumes.list().find(({ name }) => isWorking(name, this.#name));
+    try {
+      if (attached !== undefined) await volumes.refresh(attached, scope);
+    } catch (thrown) {
+      log.warn(`'${this.#title}' was snapshotted: ${asSheepfsError(thrown).message}`);
+    }
+  }
+
+  /** @throws busy when it is read as a volume, or by one that has not moved on from it */
+  async #refuseAttached({ vid }: VdiHeader, scope: Scope): Promise<void> {
+    const { volumes } = this.#shared;
+    for (const attached of volumes.list()) {
+      const { title, name, volume } = attached;
+      if (volume.header.vid !== vid) continue;
+      if (name.snapshot === null) await volumes.refresh(attached, scope);
+      if (volume.header.vid !== vid) continue;
+      const advice = `detach it: echo '${title}' > vdi/unmount`;
+      throw new SheepfsError("busy", `the snapshot is in use as volume/${title}; ${advice}`);
+    }
+  }
+
   #file(header: VdiHeader): SnapshotFile {
     const known = this.#shared.files.get(header.vid);
-    if (known !== undefined) return known;
+    if (known?.is(header) === true) return known;
     const title = `snapshot of '${this.#title}' (id ${header.snapId})`;
     const file = new SnapshotFile({ header, name: named(header), title }, this.#shared);
     this.#shared.files.set(header.vid, file);
@@ -151,8 +177,8 @@ class VdiSnapshots implements DirNode {
   }
 }
 
-function named({ name, snapId }: VdiHeader) {
-  return { name, snapshot: { id: snapId } };
+function named({ name, snapId, vid }: VdiHeader) {
+  return { name, snapshot: { id: snapId }, vid };
 }
 
 type Named = { readonly name: Uint8Array; readonly snapshot: unknown };

@@ -1,11 +1,11 @@
 import { asSheepfsError, SheepfsError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
-import type { Scope } from "../../base/scope.ts";
+import { deadlineScope, type Scope } from "../../base/scope.ts";
 import type { AttachedVolume } from "../../volume/attached.ts";
 import { TreeDir } from "../dir.ts";
-import { unescapeName } from "../names.ts";
+import { escapeName, newNameBytes } from "../names.ts";
 import type { Attr, DirEntry, DirNode, FileNode, Node, NodeId } from "../node.ts";
-import { attachNamed } from "./attaching.ts";
+import { attachMade } from "./attaching.ts";
 import { NewVolume } from "./new-volume.ts";
 import { SnapshotFile } from "./snapshot-file.ts";
 import { VolumeNode, type VolumeOptions } from "./volume.ts";
@@ -32,8 +32,10 @@ export class VolumeDir implements DirNode {
       if (what === "attached") this.#add(volume);
       const node = this.#nodes.get(volume);
       if (node === undefined) return;
-      if (what === "changed") options.events.emit({ id: node.id, what: "attr" });
-      else this.#told(volume.title, what === "detached" ? this.#drop(volume) : node.id);
+      const { id } = this.#nodeOf(volume);
+      if (what === "detached") this.#drop(volume);
+      if (what === "changed") options.events.emit({ id, what: "attr" });
+      else this.#told(volume.title, id);
     });
   }
 
@@ -53,7 +55,7 @@ export class VolumeDir implements DirNode {
   makeFile(name: string): FileNode {
     this.#options.life.check();
     if (this.lookup(name) !== null) throw new SheepfsError("exists", `volume/${name} exists`);
-    unescapeName(name);
+    newNameBytes(name, escapeName);
     if (this.#new.size >= limits.newVolumesMax) {
       const text = `${this.#new.size} files in volume/ have no size yet; give them one`;
       throw new SheepfsError("overload", text);
@@ -74,14 +76,16 @@ export class VolumeDir implements DirNode {
     }
     if (this.lookup(name) !== null) throw new SheepfsError("exists", `volume/${name} exists`);
     const { life, volumes } = this.#options;
-    await life.clone(snapshot, unescapeName(name), scope);
-    return this.#nodeOf(await attachNamed(volumes, new TextEncoder().encode(name), scope));
+    const made = { name: newNameBytes(name, escapeName), title: name };
+    await life.clone(snapshot, made.name, scope);
+    return this.#nodeOf(await attachMade(volumes, made, scope));
   }
 
   /** Deletes the VDI from the cluster; its snapshots stay. @throws busy while it is open */
   async remove(name: string, scope: Scope): Promise<void> {
     const node = this.lookup(name);
     if (node instanceof NewVolume && node.attached === null) {
+      node.refuseMaking();
       this.#forget(name);
       return;
     }
@@ -94,15 +98,22 @@ export class VolumeDir implements DirNode {
     if (attached.readOnly) {
       throw new SheepfsError("read_only", `'${name}' is attached for reading only`);
     }
-    const { life, volumes, log } = this.#options;
-    await volumes.detach(name, scope);
+    // The name may have been given to another VDI, which nobody here has meant.
+    await this.#options.volumes.refresh(attached, scope);
+    await this.#options.volumes.detach(name, scope);
+    await this.#delete(attached);
+  }
+
+  /** Half a deletion is the worst there is: once begun, nobody interrupts it. */
+  async #delete({ name, title, volume }: AttachedVolume): Promise<void> {
+    const { life, volumes, clock, log } = this.#options;
+    const own = (): Scope => deadlineScope(clock, limits.operationTimeoutMs);
     try {
-      await life.delete(attached.name, scope);
+      await life.delete({ ...name, vid: volume.header.vid }, own());
     } catch (thrown) {
       // It is still there, and so it shall be here.
-      const line = new TextEncoder().encode(name);
-      await attachNamed(volumes, line, scope).catch((also: unknown) => {
-        log.warn(`'${name}' is detached: ${asSheepfsError(also).message}`);
+      await volumes.attach({ name, title }, own()).catch((also: unknown) => {
+        log.warn(`'${title}' is detached: ${asSheepfsError(also).message}`);
       });
       throw thrown;
     }
@@ -116,18 +127,20 @@ export class VolumeDir implements DirNode {
     const node = new VolumeNode(this.#options.ids.next(), volume, this.#options);
     this.#nodes.set(volume, node);
     const made = this.#new.get(volume.title);
-    // Who has made the file goes on with it.
-    if (made !== undefined) made.become(node);
-    else this.#dir.put(volume.title, node, this.#options.clock.wallMs());
+    this.#new.delete(volume.title);
+    if (made?.isAwaited === true) {
+      // Who has made the file goes on with it.
+      made.become(node);
+      return;
+    }
+    // A VDI of the name came from elsewhere: what was opened before is not to write into it.
+    made?.end();
+    this.#dir.put(volume.title, node, this.#options.clock.wallMs());
   }
 
-  /** @returns what was there */
-  #drop(volume: AttachedVolume): NodeId {
-    const { id } = this.#nodeOf(volume);
+  #drop(volume: AttachedVolume): void {
     this.#nodes.delete(volume);
-    this.#new.delete(volume.title);
     this.#dir.drop(volume.title, this.#options.clock.wallMs());
-    return id;
   }
 
   #nodeOf(volume: AttachedVolume): Node {
