@@ -34,27 +34,24 @@ export const nameHandlers = {
     if (dir.makeFile === undefined) return message.fail(errno.EPERM);
     const node = await dir.makeFile(name, message.scope);
     const nodeId = context.nodes.remember(node, message.nodeId, name);
-    let handle: Awaited<ReturnType<typeof openAs>> | null = null;
-    let fh: { readonly low: number; readonly high: number } | null = null;
+    const undo: (() => void)[] = [() => context.nodes.forget(nodeId, 1)];
+    let taken = false;
     try {
-      handle = await openAs(node, nodeId, message.u32(CreateIn.offsets.flags), {
-        message,
-        context,
-      });
-      fh = context.handles.add(handle);
+      const flags = message.u32(CreateIn.offsets.flags);
+      const handle = await openAs(node, nodeId, flags, { message, context });
+      undo.push(() => closeFile(handle, context));
+      const fh = context.handles.add(handle);
+      undo.push(() => context.handles.remove(fh.low, fh.high));
       const attr = await node.attr(message.scope);
       writeEntry(message.view, replyBodyAt, { nodeId, node, attr }, context);
       OpenOut.write(message.view, replyBodyAt + EntryOut.size, {
         ...{ fhLow: fh.low, fhHigh: fh.high },
         openFlags: openFlagsOf(node.traits),
       });
-      if (message.reply(EntryOut.size + OpenOut.size)) return;
-      throw new SheepfsError("stale", "the kernel does not wait for it any more");
-    } catch (thrown) {
-      context.nodes.forget(nodeId, 1);
-      if (fh !== null) context.handles.remove(fh.low, fh.high);
-      if (handle !== null) closeFile(handle, context);
-      throw thrown;
+      // The kernel may wait no longer, and will then neither forget nor close anything.
+      taken = message.reply(EntryOut.size + OpenOut.size);
+    } finally {
+      if (!taken) for (const step of undo) step();
     }
   },
 

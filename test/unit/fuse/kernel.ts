@@ -42,6 +42,8 @@ export class TestKernel implements FuseDevice {
   closed = false;
   /** What the device says when no message waits. */
   whenEmpty: number = -errno.EAGAIN;
+  /** Messages that were interrupted: their answers are not taken. */
+  readonly unwanted = new Set<number>();
   /** Tubes that are lent. */
   readonly lent = new Set<MemoryTube>();
   readonly tubes: NonNullable<FuseDevice["tubes"]> = {
@@ -149,6 +151,7 @@ export class TestKernel implements FuseDevice {
     const header = OutHeader.read(view, 0);
     if (header.len !== bytes.length) throw new Error(`length ${header.len} of ${bytes.length}`);
     const unique = header.uniqueLow + header.uniqueHigh * 2 ** 32;
+    if (this.unwanted.delete(unique)) return -errno.ENOENT;
     const start = OutHeader.size;
     const reply: Reply = {
       unique,
