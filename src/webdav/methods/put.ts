@@ -42,11 +42,8 @@ async function make(request: DavRequest, site: Site, name: string): Promise<Http
   }
   const node = await parent.makeFile(name, scope);
   if (!node.traits.extensible) {
-    const unsized = await giveSize(request, node);
-    if (unsized !== null) {
-      if (unsized.status >= 400) await parent.remove?.(name, scope);
-      return unsized;
-    }
+    const unsized = await sizeOrUndo(request, node, async () => await parent.remove?.(name, scope));
+    if (unsized !== null) return unsized;
   }
   await writeAll(request, site, node);
   return done(201, tagOf(node));
@@ -61,6 +58,22 @@ async function replace(request: DavRequest, site: Site, node: FileNode): Promise
   await node.setSize?.(0, request.scope);
   await writeAll(request, site, node);
   return done(204, tagOf(node));
+}
+
+/** The same; what cannot have its size is not left behind. */
+async function sizeOrUndo(
+  request: DavRequest,
+  node: FileNode,
+  undo: () => Promise<void>,
+): Promise<HttpResponse | null> {
+  try {
+    const unsized = await giveSize(request, node);
+    if (unsized !== null && unsized.status >= 400) await undo();
+    return unsized;
+  } catch (thrown) {
+    await undo();
+    throw thrown;
+  }
 }
 
 /**
