@@ -120,7 +120,9 @@ export class VolumeDir implements DirNode {
   }
 
   #nameOf(node: Node): AttachedVolume["name"] | null {
-    return node instanceof VolumeNode ? node.attached.name : null;
+    if (!(node instanceof VolumeNode)) return null;
+    const { name, volume } = node.attached;
+    return { ...name, vid: volume.header.vid };
   }
 
   #add(volume: AttachedVolume): void {

@@ -185,6 +185,7 @@ describe("a new file in volume/", () => {
     });
   });
 
+  // [S-103]
   test("has the name under which it is listed, and a clone and a snapshot too", async () => {
     const life = new Life();
     const source = await life.withSnapshot();
@@ -201,6 +202,7 @@ describe("a new file in volume/", () => {
 });
 
 describe("removing a volume", () => {
+  // [S-103]
   test("does not delete another VDI that came to have its name", async () => {
     const life = new Life();
     await life.made("web");
@@ -210,6 +212,7 @@ describe("removing a volume", () => {
     expect(life.cluster.working(bytes("web")).vid).toBe(vid);
   });
 
+  // [S-103]
   test("is not interrupted once it has begun", async () => {
     const life = new Life();
     await life.made("web");
@@ -274,6 +277,7 @@ describe("a snapshot", () => {
   const read = (file: FileNode, life: Life, mode: OpenMode = "read") =>
     file.open(mode, life.scope());
 
+  // [S-101]
   test("that is deleted elsewhere while it is read is an error and no zeros", async () => {
     const life = new Life();
     const node = await life.withSnapshot();

@@ -10,7 +10,10 @@ const snapshot = "/volume/big@1";
 const places = { dirs, text, control, volume, snapshot };
 type Place = keyof typeof places;
 
-/** What each method does with each kind of node; SEMANTICS.md has the same table. */
+/**
+ * What each method does with each kind of node where its directory has no verbs; SEMANTICS.md has the
+ * same table, with what those of volume/ and snapshot/ add (test/conformance).
+ */
 describe("a method on a node", () => {
   const to = { destination: "http://here/scratch/x" };
   const range = { "content-range": "bytes 0-2/4096" };
@@ -130,7 +133,7 @@ describe("OPTIONS", () => {
   for (const [path, allow] of [
     ["/", "OPTIONS, GET, HEAD, PROPFIND, PROPPATCH, LOCK, UNLOCK"],
     [text, "OPTIONS, GET, HEAD, PROPFIND, PROPPATCH, LOCK, UNLOCK"],
-    [snapshot, "OPTIONS, GET, HEAD, PROPFIND, PROPPATCH, LOCK, UNLOCK"],
+    [snapshot, "OPTIONS, GET, HEAD, COPY, PROPFIND, PROPPATCH, LOCK, UNLOCK"],
     [control, "OPTIONS, GET, HEAD, PUT, PROPFIND, PROPPATCH, LOCK, UNLOCK"],
     [volume, "OPTIONS, GET, HEAD, PUT, PATCH, PROPFIND, PROPPATCH, LOCK, UNLOCK"],
     ["/scratch/", "OPTIONS, GET, HEAD, PROPFIND, PROPPATCH, LOCK, UNLOCK"],
