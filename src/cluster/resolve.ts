@@ -27,13 +27,26 @@ export async function resolveVdi(
   name: VdiNameLike,
   scope: Scope,
 ): Promise<InodeHeader> {
+  if (name.vid !== undefined) return await stillThat(caller, name, name.vid, scope);
   const found = await findVdi(caller, name, scope);
-  if (found !== null && found.vid !== (name.vid ?? found.vid)) {
-    const vids = `vid ${hexVid(found.vid)} by now, and not ${hexVid(name.vid ?? 0)}`;
-    throw new SheepfsError("stale", `${vdiText(name)} is ${vids}; look again`);
-  }
   if (found !== null) return found;
   throw await notFound(caller, name, scope);
+}
+
+/** No look-up, which costs a sheep a read for each snapshot that is newer. @throws stale */
+async function stillThat(
+  caller: SheepCaller,
+  name: VdiNameLike,
+  vid: number,
+  scope: Scope,
+): Promise<InodeHeader> {
+  checkVdiName(name);
+  const header = await headerIfThere(caller, vid, scope);
+  if (header !== null && isThat(header, name)) return header;
+  throw new SheepfsError(
+    "stale",
+    `${vdiText(name)} is not vid ${hexVid(vid)} any more; look again`,
+  );
 }
 
 /** The same; null when there is none. */

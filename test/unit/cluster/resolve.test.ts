@@ -123,3 +123,31 @@ describe("a name that cannot be resolved", () => {
     expect(sheep.seen).toEqual([]);
   });
 });
+
+describe("a VDI of which the vid is known", () => {
+  const snapshot = { id: 1 };
+
+  test("is looked at without a look-up", async () => {
+    const sheep = new MemorySheep();
+    const snapTime = { seconds: 1, nanoseconds: 0 };
+    const vid = sheep.add({ name: text("test"), snapTime });
+    expect((await resolveVdi(sheep, { name: text("test"), snapshot, vid }, never)).vid).toBe(vid);
+    expect(sheep.seen.map(({ opcode }) => opcode)).toEqual(["readObject"]);
+  });
+
+  test("is stale when it was deleted, snapshotted, or is another's", async () => {
+    const sheep = new MemorySheep();
+    const vid = sheep.add({ name: text("test") });
+    const rows = [
+      { name: text("test"), snapshot, vid },
+      { name: text("test"), snapshot: null, vid: vid + 1 },
+      { name: text("other"), snapshot: null, vid },
+    ];
+    for (const name of rows) {
+      await expect(resolveVdi(sheep, name, never)).rejects.toMatchObject({ code: "stale" });
+    }
+    expect((await resolveVdi(sheep, { name: text("test"), snapshot: null, vid }, never)).vid).toBe(
+      vid,
+    );
+  });
+});
