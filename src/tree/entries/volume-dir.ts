@@ -29,12 +29,12 @@ export class VolumeDir implements DirNode {
     this.#dir = new TreeDir(this.id, bornMs, {});
     for (const volume of volumes.list()) this.#add(volume);
     volumes.on(({ what, volume }) => {
-      if (what === "attached") this.#add(volume);
+      const grown = what === "attached" && this.#add(volume);
       const node = this.#nodes.get(volume);
       if (node === undefined) return;
       const { id } = this.#nodeOf(volume);
       if (what === "detached") this.#drop(volume);
-      if (what === "changed") options.events.emit({ id, what: "attr" });
+      if (what === "changed" || grown) options.events.emit({ id, what: "attr" });
       else this.#told(volume.title, id);
     });
   }
@@ -125,7 +125,8 @@ export class VolumeDir implements DirNode {
     return { ...name, vid: volume.header.vid };
   }
 
-  #add(volume: AttachedVolume): void {
+  /** @returns whether a file that was there has become it: its name has neither come nor gone */
+  #add(volume: AttachedVolume): boolean {
     const node = new VolumeNode(this.#options.ids.next(), volume, this.#options);
     this.#nodes.set(volume, node);
     const made = this.#new.get(volume.title);
@@ -133,11 +134,12 @@ export class VolumeDir implements DirNode {
     if (made?.isAwaited === true) {
       // Who has made the file goes on with it.
       made.become(node);
-      return;
+      return true;
     }
     // A VDI of the name came from elsewhere: what was opened before is not to write into it.
     made?.end();
     this.#dir.put(volume.title, node, this.#options.clock.wallMs());
+    return false;
   }
 
   #drop(volume: AttachedVolume): void {

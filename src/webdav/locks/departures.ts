@@ -16,9 +16,12 @@ export class Departures {
     this.#tables = tables;
   }
 
-  /** To be called before something at `path`, which is in `parent`, is locked or noted about. */
+  /**
+   * To be called before something at `path`, which is in `parent`, is locked or noted about. Where
+   * names can be moved, they come and go by methods alone, some for a moment only.
+   */
   watch(path: readonly string[], parent: DirNode | null): void {
-    if (parent === null || parent.remove !== undefined) return;
+    if (parent === null || parent.move !== undefined) return;
     this.#dirs.set(parent.id, path.slice(0, -1));
   }
 

@@ -8,7 +8,7 @@ import type { VdiLife } from "../../../src/tree/entries/life.ts";
 import { SnapshotDir } from "../../../src/tree/entries/snapshot.ts";
 import { VolumeDir } from "../../../src/tree/entries/volume-dir.ts";
 import { EventHub, NodeIds } from "../../../src/tree/events.ts";
-import type { DirNode, FileNode, OpenMode } from "../../../src/tree/node.ts";
+import type { DirNode, FileNode, OpenMode, TreeEvent } from "../../../src/tree/node.ts";
 import { Patience } from "../../../src/tree/patience.ts";
 import { AttachedVolumes } from "../../../src/volume/attach.ts";
 import { SliceCache } from "../../../src/volume/slice-cache.ts";
@@ -31,6 +31,7 @@ class Life {
   /** What making and deleting waits for. */
   gate: Promise<void> = Promise.resolve();
   deletedWith: Scope | null = null;
+  readonly heard: TreeEvent[] = [];
 
   constructor() {
     const { clock, cluster } = this;
@@ -39,6 +40,7 @@ class Life {
     this.volumes = new AttachedVolumes({ ports, holds: cluster, readOnly: false });
     const { volumes } = this;
     const events = new EventHub();
+    events.on((event) => this.heard.push(event));
     const patience = new Patience();
     const base = { ids: new NodeIds(), clock, log, events, patience, bornMs: 0 };
     const list = async () => ({ headers: this.#headers(), vidsSince: null });
@@ -199,6 +201,18 @@ describe("a new file in volume/", () => {
     expect(await code(() => dir.makeDir?.("a\\x40b", life.scope()))).toBe("it worked");
     expect(await code(() => life.volume.makeFile("n".repeat(256)))).toBe("name_too_long");
   });
+});
+
+test("a file that becomes a volume changes, and its name neither comes nor goes", async () => {
+  const life = new Life();
+  const node = life.volume.makeFile("new");
+  life.heard.length = 0;
+  await node.setSize?.(8 * MiB, life.scope());
+  expect(life.heard).toEqual([{ id: node.id, what: "attr" }]);
+  life.heard.length = 0;
+  await life.volume.remove("new", life.scope());
+  const child = { name: "new", id: node.id };
+  expect(life.heard).toEqual([{ id: life.volume.id, what: "children", child }]);
 });
 
 describe("removing a volume", () => {

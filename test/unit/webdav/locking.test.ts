@@ -217,21 +217,28 @@ describe("UNLOCK", () => {
 
 describe("what clients keep about a node", () => {
   // [S-59] [S-61]
-  test("is gone when the node goes by itself, and is not the next one's of that name", async () => {
-    const world = new DavWorld();
-    await lock(world, "/volume/big@1");
-    const token = await lock(world, "/volume/big");
-    const fields = { if: `(<${token}>)` };
-    await world.must("PROPPATCH", "/volume/big", { fields, body: note });
-    const volumes = world.tree.root.children.get("volume");
-    const child = { name: "big", id: world.volume.id };
-    world.tree.emit({ id: volumes?.id ?? 0, what: "children", child });
-    expect([...world.site.properties.of(["volume", "big"])]).toEqual([]);
-    expect((await world.ask("PUT", "/volume/big", { body: "new" })).status).toBe(204);
-    expect((await world.ask("LOCK", "/volume/big@1", { body: lockBody("shared") })).status).toBe(
-      423,
-    );
-  });
+  test.each([
+    ["nothing can be removed", {}],
+    ["names can be removed", { remove: () => {} }],
+  ])(
+    "is gone when the node goes by itself, where %s, and is not the next one's of that name",
+    async (_, verbs) => {
+      const world = new DavWorld();
+      const volumes = world.tree.root.children.get("volume");
+      Object.assign(volumes ?? {}, verbs);
+      await lock(world, "/volume/big@1");
+      const token = await lock(world, "/volume/big");
+      const fields = { if: `(<${token}>)` };
+      await world.must("PROPPATCH", "/volume/big", { fields, body: note });
+      const child = { name: "big", id: world.volume.id };
+      world.tree.emit({ id: volumes?.id ?? 0, what: "children", child });
+      expect([...world.site.properties.of(["volume", "big"])]).toEqual([]);
+      expect((await world.ask("PUT", "/volume/big", { body: "new" })).status).toBe(204);
+      expect((await world.ask("LOCK", "/volume/big@1", { body: lockBody("shared") })).status).toBe(
+        423,
+      );
+    },
+  );
 
   test("is kept while other things come and go", async () => {
     const world = new DavWorld();
