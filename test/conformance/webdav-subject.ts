@@ -118,11 +118,12 @@ class WebdavSubject implements Subject {
   shows(thrown: unknown, code: ErrorCode): boolean {
     if (thrown instanceof ProtectedProperty) return code === "not_supported";
     if (!(thrown instanceof HttpFailure)) return false;
-    // What lies below a file is not there; a range beyond the end has a status of its own.
     // A verb that there is none of.
     if (code === "not_supported" && thrown.status === 403) return true;
+    // What lies below a file is not there; a range beyond the end has a status of its own.
     if (code === "not_directory") return thrown.status === statusOf.not_found;
-    if (code === "exists" && thrown.status === 412) return true;
+    // Where a condition said so, or of MKCOL.
+    if (code === "exists" && [405, 412].includes(thrown.status)) return true;
     if (code === "no_space" && thrown.status === statusOf.range) return true;
     return thrown.status === statusOf[code];
   }
