@@ -28,6 +28,18 @@ export const limits = {
   daemonReadyMs: 30_000,
   /** How long a daemon of no use may take to end before it is killed. */
   daemonEndMs: 2_000,
+  /**
+   * A server that lives for so long has got over what ended the one before it; so many deaths in a
+   * row that come sooner are a reason that starting anew does not cure.
+   */
+  serverSettleMs: 2_000,
+  serverDeathsMax: 5,
+  /** How long a program may take until it is loaded and can take over. */
+  successorLoadMs: 20_000,
+  /** How long a server that is to hand over waits for what is under way. */
+  handOverMs: 10_000,
+  /** How long `sheepfs upgrade` waits for the keeper. */
+  upgradeTimeoutMs: 60_000,
   /** How long `sheepfs umount` waits for a flush: longer than an operation, to hear its reason. */
   unmountFlushMs: 65_000,
   /** Messages taken from the kernel before other work has its turn. */
@@ -70,6 +82,11 @@ export const limits = {
    * read it has executed by then, as it has executed the same write sent later.
    */
   exclusionMs: 2_000,
+  /**
+   * A successor of a killed process writes nothing before every sheep that may have writes of that
+   * process was heard of, and then for so long: what they had read they have executed by then.
+   */
+  successionMs: 400,
   /** Pause between two attempts to hear from a sheep that has a lost copy. */
   exclusionProbeMs: 500,
   /** From when on a request that has to wait is told of, in the log and in cluster/status. */
@@ -212,6 +229,12 @@ export const limits = {
   pooledRequestsMax: 512,
   /** Open handles of one frontend. */
   handlesMax: 65_536,
+  /** Longest text of an open file that a successor of this process gets. */
+  savedTextBytesMax: 64 * KiB,
+  /** All of them; what is opened beyond that is stale after a restart. */
+  savedTextsBytesMax: 4 * MiB,
+  /** Notes for a successor beyond which they are written anew, without what is over. */
+  notesBytesMax: 4 * MiB,
   /** One file of the embedded sheep's journal, filled with zeros when it is made. */
   sheepJournalBytes: 4 * MiB,
   /** What it may grow to: a snapshot of a full index is one record of 20 MiB and more. */

@@ -5,7 +5,9 @@ import { limits } from "../base/limits.ts";
 import type { Scope } from "../base/scope.ts";
 import { resultError, results } from "../wire/result.ts";
 import type { Connection } from "./connection.ts";
+import { newCounters } from "./counters.ts";
 import { closedError, endOf, unusable } from "./ending.ts";
+import type { Suspect } from "./exclusion.ts";
 import { type CallPlan, type CallReply, type CallSink, Flight } from "./flight.ts";
 import type { Gateway } from "./gateway.ts";
 import { Holding } from "./holding.ts";
@@ -13,6 +15,7 @@ import type { ObjectRequest } from "./object-request.ts";
 import { GatewayPool, type PoolOwner, type PoolPorts } from "./pool.ts";
 import { FlightQueue } from "./queue.ts";
 import { afterAnswer, afterLoss, backoffMs } from "./replay.ts";
+import { Succession } from "./succession.ts";
 import { Turns } from "./turns.ts";
 import { Waits, worldOf } from "./waits.ts";
 
@@ -23,17 +26,9 @@ export interface ClusterMembers {
   recovering(): Promise<boolean>;
 }
 
-/** What happened so far. */
-export interface DispatchCounters {
-  requests: number;
-  replays: number;
-  /** Results that were tried again. */
-  retries: number;
-  connectionsLost: number;
-  /** Reads and writes that were sent again since the members of the cluster changed meanwhile. */
-  repeats: number;
-  /** Requests that ended with inDoubt. */
-  inDoubt: number;
+interface DispatchPorts extends PoolPorts {
+  /** See SheepClientOptions. */
+  readonly predecessors: readonly Address[];
 }
 
 /**
@@ -46,19 +41,13 @@ export interface DispatchCounters {
  */
 export class Dispatcher implements PoolOwner {
   readonly pool: GatewayPool;
-  readonly counters: DispatchCounters = {
-    requests: 0,
-    replays: 0,
-    retries: 0,
-    connectionsLost: 0,
-    repeats: 0,
-    inDoubt: 0,
-  };
+  readonly counters = newCounters();
   readonly waits: Waits;
   readonly #ports: PoolPorts;
   readonly #members: ClusterMembers;
   readonly #holding: Holding;
   readonly #turns: Turns;
+  readonly #succession: Succession;
   readonly #waiting = new FlightQueue();
   readonly #paused = new Map<Flight, Timer>();
   readonly #free: Flight[] = [];
@@ -69,8 +58,10 @@ export class Dispatcher implements PoolOwner {
   #pumpTimer: Timer | null = null;
   #nowMs = 0;
   #closed = false;
+  /** Told before anything is sent to a sheep that nothing was sent to. */
+  usesSheep: () => void = () => {};
 
-  constructor(ports: PoolPorts, addresses: readonly Address[], members: ClusterMembers) {
+  constructor(ports: DispatchPorts, addresses: readonly Address[], members: ClusterMembers) {
     this.#ports = ports;
     this.#members = members;
     this.waits = new Waits(ports.clock, ports.log);
@@ -83,6 +74,19 @@ export class Dispatcher implements PoolOwner {
       changed: () => this.#pump(),
       submit: (plan, sink, scope) => this.submitCall(plan, sink, scope),
     });
+    const { clock } = ports;
+    const lost = (address: Address): Suspect => this.#holding.lost(address);
+    this.#succession = new Succession(
+      { clock, lost, opened: () => this.#pump() },
+      ports.predecessors,
+    );
+  }
+
+  /** Sheep that may have writes which were not answered. */
+  sheepInUse(): Address[] {
+    const addresses = this.#holding.suspects();
+    this.pool.forEachGateway(({ address }) => addresses.push(address));
+    return addresses;
   }
 
   get needsGateway(): boolean {
@@ -126,6 +130,7 @@ export class Dispatcher implements PoolOwner {
     const flights = this.#flights();
     this.#holding.destroy();
     this.#turns.destroy();
+    this.#succession.destroy();
     for (const timer of this.#paused.values()) timer.cancel();
     this.#waiting.remove(() => true);
     this.pool.destroy();
@@ -139,6 +144,7 @@ export class Dispatcher implements PoolOwner {
 
   gatewayReady(gateway: Gateway, epoch: number): void {
     if (gateway.connections === 1) {
+      this.usesSheep();
       this.#members.lookSoon();
       this.#turns.restart(epoch);
     } else {
@@ -201,7 +207,7 @@ export class Dispatcher implements PoolOwner {
     const ended = this.#closed || flight.scope.cancelled || flight.deadlineMs <= this.#nowMs;
     if (!ended && this.#waiting.first === null && this.#send(flight)) return;
     this.#wait(flight);
-    if (this.#turns.apart) this.#pumpSoon();
+    if (this.#apart) this.#pumpSoon();
     if (ended) this.#ports.clock.after(0, () => this.#sweep());
     else this.pool.ensure();
   }
@@ -222,6 +228,11 @@ export class Dispatcher implements PoolOwner {
     this.#wait(flight);
   }
 
+  /** Some may go while others that came before wait. */
+  get #apart(): boolean {
+    return this.#turns.apart || this.#succession.holds;
+  }
+
   #pumpSoon(): void {
     this.#pumpTimer ??= this.#ports.clock.after(0, () => {
       this.#pumpTimer = null;
@@ -230,7 +241,7 @@ export class Dispatcher implements PoolOwner {
   }
 
   #pump(): void {
-    if (this.#turns.apart) this.#pumpApart();
+    if (this.#apart) this.#pumpApart();
     else this.#pumpInOrder();
     if (this.#waiting.first !== null) this.pool.ensure();
   }
@@ -259,6 +270,7 @@ export class Dispatcher implements PoolOwner {
 
   #send(flight: Flight): boolean {
     if (!this.#fits(flight) || !this.#turns.isFree(flight)) return false;
+    if (flight.changes && this.#succession.holds) return false;
     const connection = this.pool.pick();
     if (connection === null) return false;
     this.#sendOn(connection, flight);

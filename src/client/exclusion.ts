@@ -65,6 +65,11 @@ export class Exclusion {
     return search;
   }
 
+  /** Sheep that have not been heard of yet. */
+  addresses(): Address[] {
+    return [...this.#searches].map(({ address }) => address);
+  }
+
   destroy(): void {
     for (const search of this.#searches) {
       search.timer?.cancel();

@@ -1,5 +1,5 @@
 import type { Address } from "../base/address.ts";
-import { Exclusion, type ExclusionPorts, excludedAtMs } from "./exclusion.ts";
+import { Exclusion, type ExclusionPorts, excludedAtMs, type Suspect } from "./exclusion.ts";
 import type { Flight } from "./flight.ts";
 
 /** Writes that were answered, held until no earlier copy of them can land any more. */
@@ -15,6 +15,16 @@ export class Holding {
 
   get count(): number {
     return this.#held.size;
+  }
+
+  /** Sheep that may execute a lost copy, as far as they are still being asked. */
+  suspects(): Address[] {
+    return this.#exclusion.addresses();
+  }
+
+  /** Begins to find out when writes that this sheep may have are excluded. */
+  lost(address: Address): Suspect {
+    return this.#exclusion.lost(address);
   }
 
   /** A copy of this write was lost with a connection to that sheep. */

@@ -29,6 +29,7 @@ import { attrHandlers } from "./ops-attr.ts";
 import { dirHandlers } from "./ops-dir.ts";
 import { closeFile, ioHandlers } from "./ops-io.ts";
 import { refusedHandlers } from "./ops-refused.ts";
+import type { Negotiated } from "./saved.ts";
 
 const pageBytes = 4096;
 
@@ -48,13 +49,6 @@ const wantedFlags =
   initFlag.initExt;
 
 const wantedFlags2 = initFlag2.directIoAllowMmap | initFlag2.hasResend;
-
-/** What was agreed with the kernel; the successor of this process will not see it negotiated again. */
-export interface Negotiated {
-  readonly minor: number;
-  readonly flags: number;
-  readonly flags2: number;
-}
 
 type SessionState =
   | { readonly at: "new" }
@@ -110,6 +104,11 @@ export class Session {
 
   get negotiated(): Negotiated | null {
     return this.#state.at === "ready" ? this.#state.negotiated : null;
+  }
+
+  /** Goes on with what was agreed, now or by a predecessor. */
+  resume(negotiated: Negotiated): void {
+    this.#state = { at: "ready", negotiated };
   }
 
   /** Takes a message that has begun; it is answered by the time this returns, or later. */
@@ -203,7 +202,8 @@ export class Session {
       flags2: negotiated.flags2,
       maxReadahead: asked.maxReadahead,
     });
-    this.#state = { at: "ready", negotiated };
+    this.#context.notes?.note({ is: "negotiated", negotiated });
+    this.resume(negotiated);
     message.reply(InitOut.size);
     this.#onReady();
   }

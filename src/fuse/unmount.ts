@@ -1,8 +1,9 @@
 import { spawn } from "node:child_process";
+import { writeFileSync } from "node:fs";
 import { SheepfsError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import { mountHolders } from "./holders.ts";
-import { mountType } from "./mountinfo.ts";
+import { type MountRow, mountType } from "./mountinfo.ts";
 import { mountOn, realMountpoint } from "./mountpoint.ts";
 
 /** Lines of holders that an error message carries. */
@@ -14,6 +15,34 @@ const holdersShown = 5;
  */
 export async function unmount(text: string): Promise<void> {
   const path = realMountpoint(text);
+  checkedMount(path);
+  const failure = await runUnmount(path, "when free");
+  if (failure === null) return;
+  const holders = mountHolders(path);
+  if (holders.length > 0) throw new SheepfsError("busy", `'${path}' is busy: ${shown(holders)}`);
+  throw new SheepfsError("busy", `'${path}' cannot be unmounted: ${failure}`);
+}
+
+/**
+ * Takes a mount of ours away whoever uses it and whether or not anybody serves it: what waits for an
+ * answer fails. Nothing here waits for an answer.
+ * @throws invalid when it is none | denied | busy when the system refuses
+ */
+export async function unmountNow(path: string): Promise<void> {
+  const { device } = checkedMount(path);
+  try {
+    writeFileSync(`/sys/fs/fuse/connections/${device.split(":")[1]}/abort`, "1");
+  } catch {
+    // Not there, as it is dead already or this system shows no connections.
+  }
+  const failure = await runUnmount(path, "from now on");
+  if (failure !== null) {
+    throw new SheepfsError("busy", `'${path}' cannot be unmounted: ${failure}`);
+  }
+}
+
+/** @throws invalid when it is no mount of sheepfs | denied when it is another user's */
+function checkedMount(path: string): MountRow {
   const row = mountOn(path);
   if (row === null) throw new SheepfsError("invalid", `nothing is mounted on '${path}'`);
   if (row.type !== mountType) {
@@ -24,11 +53,7 @@ export async function unmount(text: string): Promise<void> {
     const advice = "unmount it as that user or as root";
     throw new SheepfsError("denied", `'${path}' was mounted by uid ${row.owner}; ${advice}`);
   }
-  const failure = await runUnmount(path, "when free");
-  if (failure === null) return;
-  const holders = mountHolders(path);
-  if (holders.length > 0) throw new SheepfsError("busy", `'${path}' is busy: ${shown(holders)}`);
-  throw new SheepfsError("busy", `'${path}' cannot be unmounted: ${failure}`);
+  return row;
 }
 
 /**

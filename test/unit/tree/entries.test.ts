@@ -73,7 +73,7 @@ class Fixture {
     const { volumes } = this;
     const facts = this.#facts();
     const status = (): ConnectionStatus => this.status;
-    const switches = { pageCache: false, scratch: false };
+    const switches = { pageCache: { on: false }, scratch: false };
     this.tree = buildTree({ facts, volumes, config, status, ...switches, clock, log });
     this.tree.events.on((event) => this.heard.push(event));
   }
@@ -207,7 +207,7 @@ describe("attaching", () => {
     const name = { name: new TextEncoder().encode("web"), snapshot: null };
     await volumes.attach({ name, title: "web" }, clock.scope());
     const facts = {} as ClusterFacts;
-    const switches = { pageCache: false, scratch: false };
+    const switches = { pageCache: { on: false }, scratch: false };
     const shared = { facts, volumes, config, ...switches, clock, log: silentLogger };
     const ports = { ...shared, status: () => status };
     const dir = await buildTree(ports).root.lookup("volume", clock.scope());
