@@ -2,6 +2,7 @@ import { formatAddress } from "../base/address.ts";
 import { asSheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import { deadlineScope, type Scope } from "../base/scope.ts";
+import type { SheepClient } from "../client/client.ts";
 import type { Holder } from "../cluster/attach-record.ts";
 import { clusterInfo } from "../cluster/info.ts";
 import { readHeader } from "../cluster/inode.ts";
@@ -101,19 +102,20 @@ export async function openCore(options: CoreOptions, scope: Scope | null): Promi
   }
   return {
     ...{ tree, volumes, reactor, close },
-    config: () => {
-      const { gateway, gateways, objectCache } = client;
-      // A member that nobody named and that is used now is all that a successor may find.
-      const named = gateways.some((one) => formatAddress(one) === formatAddress(gateway));
-      const all = named ? gateways : [...gateways, gateway];
-      return { pageCache: switches.pageCache.on, objectCache, gateways: all };
-    },
+    config: () => configOf(client, switches.pageCache.on),
     sheepInUse: () => client.sheepInUse().map(formatAddress),
     onSheepInUse: (fn) => {
       client.usesSheep = fn;
     },
     header: (vid, within) => readHeader(client, vid, within),
   };
+}
+
+function configOf(client: SheepClient, pageCache: boolean): SavedConfig {
+  const { gateway, gateways, objectCache } = client;
+  // A member that nobody named and that is used now is all that a successor may find.
+  const named = gateways.some((one) => formatAddress(one) === formatAddress(gateway));
+  return { pageCache, objectCache, gateways: named ? gateways : [...gateways, gateway] };
 }
 
 function ownScope(): Scope {

@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 import { SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import { mountOn, realMountpoint } from "../fuse/mountpoint.ts";
-import { unmountNow, unmount as unmountPath } from "../fuse/unmount.ts";
+import { nothingMounted, unmountNow, unmount as unmountPath } from "../fuse/unmount.ts";
 import { findKeeper } from "../keeper/find.ts";
 
 const volumeDirectory = "volume";
@@ -16,8 +16,9 @@ const volumeDirectory = "volume";
  */
 export async function unmount(text: string): Promise<void> {
   const path = realMountpoint(text);
-  const daemons = processesOf(path);
   await withDeadline(flushVolumes(path), path);
+  // Only now: who looks at processes may have to wait for one that waits for a daemon that hangs.
+  const daemons = processesOf(path);
   await unmountPath(text);
   if (await ended(daemons, limits.operationTimeoutMs)) return;
   throw new SheepfsError("timed_out", `unmounted, but the daemon (pid ${daemons}) has not ended`);
@@ -30,13 +31,12 @@ export async function unmount(text: string): Promise<void> {
  */
 export async function unmountByForce(text: string): Promise<void> {
   const path = realMountpoint(text);
-  const keeper = findKeeper(path);
-  // A daemon may be left whose mount is gone. Else the mount goes first: who looks at processes may
-  // have to wait for one that waits for it.
-  if (keeper === null || mountOn(path) !== null) await unmountNow(path);
+  // First of all, for the same reason. Where nothing is mounted a daemon may be left all the same.
+  const isMounted = mountOn(path) !== null;
+  if (isMounted) await unmountNow(path);
   const pids = processesOf(path);
-  const over = await ended(pids, limits.daemonEndMs);
-  if (over) return;
+  if (!isMounted && pids.length === 0) throw nothingMounted(path);
+  if (await ended(pids, limits.daemonEndMs)) return;
   // The keeper first: it would start another server.
   for (const pid of pids) killIfThere(pid);
   for (const pid of processesOf(path)) killIfThere(pid);

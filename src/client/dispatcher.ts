@@ -8,7 +8,7 @@ import type { Connection } from "./connection.ts";
 import { newCounters } from "./counters.ts";
 import { closedError, endOf, unusable } from "./ending.ts";
 import type { Suspect } from "./exclusion.ts";
-import { type CallPlan, type CallReply, type CallSink, Flight } from "./flight.ts";
+import { type CallPlan, type CallSink, Flight } from "./flight.ts";
 import type { Gateway } from "./gateway.ts";
 import { Holding } from "./holding.ts";
 import type { ObjectRequest } from "./object-request.ts";
@@ -74,12 +74,9 @@ export class Dispatcher implements PoolOwner {
       changed: () => this.#pump(),
       submit: (plan, sink, scope) => this.submitCall(plan, sink, scope),
     });
-    const { clock } = ports;
     const lost = (address: Address): Suspect => this.#holding.lost(address);
-    this.#succession = new Succession(
-      { clock, lost, opened: () => this.#pump() },
-      ports.predecessors,
-    );
+    const opened = (): void => this.#pump();
+    this.#succession = new Succession({ ...ports, lost, opened }, ports.predecessors);
   }
 
   /** Sheep that may have writes which were not answered. */
@@ -376,7 +373,7 @@ export class Dispatcher implements PoolOwner {
   /** The end of a flight that no connection knows. */
   #finish(flight: Flight, error: SheepfsError | null): void {
     const { object, call, abandoned } = flight;
-    const reply = call === null || abandoned || error !== null ? null : replyOf(flight);
+    const reply = call === null || abandoned || error !== null ? null : flight.reply();
     this.#uncharge(flight);
     this.#count -= 1;
     this.#recycle(flight);
@@ -500,11 +497,4 @@ export class Dispatcher implements PoolOwner {
     if (inDoubt) this.counters.inDoubt += 1;
     return this.#closed ? closedError(flight) : endOf(flight, this.pool, inDoubt);
   }
-}
-
-const noData = new Uint8Array(0);
-
-function replyOf({ replyHeader: header, gateway, result, data }: Flight): CallReply | null {
-  if (header === null || gateway === null) return null;
-  return { header, result, data: data ?? noData, gateway };
 }

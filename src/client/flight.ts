@@ -57,6 +57,8 @@ const endless = new CancelScope(Number.POSITIVE_INFINITY);
 /** Where a flight is. `detached`: nobody waits for it, but its connection owes an answer. */
 export type FlightState = "free" | "waiting" | "paused" | "sent" | "held" | "detached";
 
+const noData = new Uint8Array(0);
+
 /**
  * One request under way, through all its attempts. Reused; its fields are set by who holds it: the
  * dispatcher, and while it is sent the connection.
@@ -172,6 +174,13 @@ export class Flight {
     this.targetAt = plan.at;
     this.receiveBytes = plan.into === null ? request.receiveBytes : plan.length;
     this.exact = plan.into !== null;
+  }
+
+  /** What it was answered with; null when it never was. */
+  reply(): CallReply | null {
+    const { replyHeader: header, gateway, result, data } = this;
+    if (header === null || gateway === null) return null;
+    return { header, result, data: data ?? noData, gateway };
   }
 
   /** Keeps what is to be sent, since the buffer goes back to its owner. */

@@ -1,4 +1,3 @@
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { Load, type LoadReport } from "./load.ts";
 import type { Fault, FaultSite } from "./site.ts";
 
@@ -25,7 +24,7 @@ export async function runTrial(site: FaultSite, wish: TrialWish): Promise<TrialR
   await using load = await Load.start(site.cluster);
   for (let cycle = 0; cycle < cycles; cycle += 1) {
     if (fault === "sheepfs") {
-      process.kill(serverOf(load.mount.child.pid), "SIGKILL");
+      await load.mount.killServer();
     } else {
       const breakage = { fault, cycle, gateway: await load.gateway() };
       await site.break(breakage);
@@ -36,24 +35,4 @@ export async function runTrial(site: FaultSite, wish: TrialWish): Promise<TrialR
     progress(cycle + 1);
   }
   return { fault, cycles, ...(await load.end()) };
-}
-
-/** The process that answers the kernel: the keeper's child, which holds the device too. */
-function serverOf(keeper: number): number {
-  const children = readFileSync(`/proc/${keeper}/task/${keeper}/children`, "utf8").trim();
-  const server = children.split(" ").map(Number).find(holdsDevice);
-  if (server === undefined) throw new Error(`the keeper ${keeper} has no server`);
-  return server;
-}
-
-function holdsDevice(pid: number): boolean {
-  if (pid === 0) return false;
-  const folder = `/proc/${pid}/fd`;
-  return readdirSync(folder).some((fd) => {
-    try {
-      return readlinkSync(`${folder}/${fd}`) === "/dev/fuse";
-    } catch {
-      return false;
-    }
-  });
 }

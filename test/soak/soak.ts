@@ -33,11 +33,11 @@ export async function soak(wish: SoakWish): Promise<SoakReport> {
   await using site = await EmbeddedSite.start();
   await using load = await Load.start(site.cluster);
   const startedMs = performance.now();
-  const { pid } = load.mount.child;
   const samples: Sample[] = [];
   let count = 0;
   const sample = (): void => {
     const seconds = Math.round((performance.now() - startedMs) / 1000);
+    const pid = load.mount.serverPid;
     const now = { seconds, rssMiB: rssMiB(pid).now, files: openFiles(pid), faults: count };
     samples.push(now);
     wish.sampled(now);

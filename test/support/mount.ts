@@ -94,7 +94,7 @@ export class TestMount implements AsyncDisposable {
 }
 
 /** The server that a keeper has started last. */
-export function serverOf(keeper: number): number | null {
+function serverOf(keeper: number): number | null {
   const path = `/proc/${keeper}/task/${keeper}/children`;
   const pids = readFileSync(path, "utf8").trim().split(" ").map(Number);
   return pids.findLast((pid) => pid > 0 && existsSync(`/proc/${pid}/exe`)) ?? null;
