@@ -13,6 +13,7 @@ import { FuseFrontend, type KeptMount } from "./fuse/frontend.ts";
 import type { MountOptions } from "./fuse/mount-options.ts";
 import { type Inheritance, KeeperLink } from "./keeper/link.ts";
 import { realClock } from "./sys/clock.ts";
+import type { Reactor, Watch } from "./sys/reactor.ts";
 
 /** What to mount and how, as the command line has it. */
 export interface MountWish {
@@ -67,6 +68,10 @@ class KeptServer {
     const signal = nextSignal(hasTerminal() ? endingSignals : quietSignals);
     const core = await this.#open(saved);
     const { reactor } = core;
+    const keeperWatch = this.#watchKeeper(reactor);
+    if (saved !== null) {
+      await attachAgain(core, saved.volumes, { log, timeoutMs: options.timeoutMs });
+    }
     const notes = new Notes(
       () => this.#all(core, frontend),
       (fd) => link.keepNotes(fd),
@@ -88,14 +93,6 @@ class KeptServer {
       ...{ mountpoint, options, reactor, clock: realClock, log, keep },
     });
     noteChanges(core, notes);
-    const aloneWatch = reactor.watch(link.fd, {
-      readable: () => {
-        aloneWatch.want(false, false);
-        log.warn("the keeper is gone: this server goes on, and none will follow it");
-      },
-      writable: () => {},
-    });
-    aloneWatch.want(true, false);
     process.on("SIGUSR2", () => void this.#yield({ core, frontend, notes }));
     await serveFrontends({
       ...{ core, frontends: [frontend], log, pidFile: null },
@@ -106,29 +103,33 @@ class KeptServer {
       },
       reload: () => {},
     });
-    aloneWatch.end();
+    keeperWatch.end();
   }
 
-  /** A successor attaches what was attached, and waits for a cluster that does not answer. */
+  #watchKeeper(reactor: Reactor): Watch {
+    const watch = reactor.watch(this.#link.fd, {
+      readable: () => {
+        if (this.#link.hear()) return;
+        watch.want(false, false);
+        this.#log.warn("the keeper is gone: this server goes on, and none will follow it");
+      },
+      writable: () => {},
+    });
+    watch.want(true, false);
+    return watch;
+  }
+
+  /** The core of a successor asks nothing of the cluster before its volumes are attached again. */
   async #open(saved: SavedMount | null): Promise<Core> {
-    const { options } = this.#wish;
+    const { readOnly, timeoutMs } = this.#wish.options;
     // That of the keeper, which lives on while a server does not; the same for all of them.
     this.#self = saved?.self ?? newHolder(process.ppid);
     const self = this.#self;
-    const { readOnly, timeoutMs } = options;
     const common = { readOnly, timeoutMs, scratch: false, self, log: this.#log };
     if (saved === null) return await openCore({ ...this.#wish, ...common }, operationScope());
-    const { config, suspects, volumes } = saved;
-    const core = await openCore(
-      {
-        ...{ ...this.#wish, ...config, ...common },
-        predecessors: suspects,
-        attach: [],
-      },
-      null,
-    );
-    await attachAgain(core, volumes, this.#log);
-    return core;
+    const { config, suspects } = saved;
+    const options = { ...this.#wish, ...config, ...common, predecessors: suspects, attach: [] };
+    return await openCore(options, null);
   }
 
   /** Everything that a successor has to know, from nothing. */

@@ -29,10 +29,10 @@ export async function keepMount(
   const { pidFile, argv, cwd } = wish;
   // As /proc/self/mountinfo has it, for commands that look for us; what is wrong the server says.
   const mountpoint = realPath(wish.mountpoint);
-  const manager = new ServiceManager(process.env, realClock);
+  const manager = new ServiceManager(process.env, realClock, () => keeper.lives());
   // A compiled program has its sources inside; else the script has to be named.
   const script = Bun.main.startsWith("/$bunfs/") ? [] : [Bun.main];
-  const keeper = new Keeper({
+  const keeper: Keeper = new Keeper({
     ...{ mountpoint, cwd, log },
     path: process.execPath,
     args: [...script, ...argv],

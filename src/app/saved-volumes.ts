@@ -1,12 +1,12 @@
 import { asSheepfsError, type ErrorCode, SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Logger } from "../base/log.ts";
-import type { Scope } from "../base/scope.ts";
+import { deadlineScope, type Scope } from "../base/scope.ts";
+import { realClock } from "../sys/clock.ts";
 import type { AttachedVolume } from "../volume/attached.ts";
 import type { InodeHeader, WireTime } from "../wire/inode.ts";
 import type { Core } from "./core.ts";
 import type { SavedVolume } from "./notes.ts";
-import { operationScope } from "./serving.ts";
 
 /** Between two attempts to attach while the cluster does not answer. */
 const retryMs = 200;
@@ -26,9 +26,10 @@ export function savedVolume({ title, name, volume }: AttachedVolume): SavedVolum
 export async function attachAgain(
   core: Core,
   volumes: readonly SavedVolume[],
-  log: Logger,
+  { log, timeoutMs }: { readonly log: Logger; readonly timeoutMs: number },
 ): Promise<void> {
-  const scope = operationScope();
+  // Programs wait meanwhile; what is not attached again is lost to them.
+  const scope = deadlineScope(realClock, Math.max(limits.operationTimeoutMs, timeoutMs));
   await Promise.all(
     volumes.map(async (saved) => {
       try {

@@ -45,6 +45,7 @@ export class Keeper {
   #version = "";
   #deaths = 0;
   #ending = false;
+  #hung = false;
   #upgrades = 0;
   #refused: string | null = null;
   #upgrading = false;
@@ -78,6 +79,25 @@ export class Keeper {
       this.#server = server;
       this.#begin(server);
     }
+  }
+
+  /**
+   * Asks the server whether it lives. One that has not answered since the last time hangs: another one
+   * takes its place.
+   * @returns false when the one before it hung as well
+   */
+  lives(): boolean {
+    const server = this.#server;
+    if (server.pulse !== "asked") {
+      if (server.pulse === "answered") this.#hung = false;
+      server.ping();
+      return true;
+    }
+    this.#wish.log.error(`the server (pid ${server.pid}) of '${this.#wish.mountpoint}' hangs`);
+    server.signal("SIGKILL");
+    const again = this.#hung;
+    this.#hung = true;
+    return !again;
   }
 
   /** Lets it begin as soon as it can. */
@@ -186,6 +206,9 @@ export class Keeper {
   /** The old server goes on until the new one is loaded, and again when that cannot take over. */
   async #replace(): Promise<void> {
     const old = this.#server;
+    if (!old.isReady) {
+      throw new SheepfsError("busy", "the server has just been started; try again later");
+    }
     const program = this.#open();
     const server = this.#start(program);
     const version = await within(server.loaded, limits.successorLoadMs);

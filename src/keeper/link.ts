@@ -11,7 +11,7 @@ export interface Inheritance {
 
 /** The server's end of its talk with the keeper. */
 export class KeeperLink {
-  /** For whoever watches whether the keeper lives: it sends nothing more. */
+  /** For whoever watches: what comes is for `hear`. */
   readonly fd = handoverFd;
   readonly inheritance: Inheritance | null;
 
@@ -32,10 +32,18 @@ export class KeeperLink {
       if (received === null) return null;
       if (received.byte === handover.device) device = received.fd;
       else if (received.byte === handover.notes) notes = received.fd;
+      else if (received.byte === handover.ping) say("alive");
       else if (received.fd !== null) closeSync(received.fd);
       if (received.byte === handover.go) break;
     }
     return new KeeperLink(device === null || notes === null ? null : { device, notes });
+  }
+
+  /** Answers what has come. @returns false when the keeper is gone */
+  hear(): boolean {
+    const received = receiveFd(handoverFd, false);
+    if (received?.byte === handover.ping) say("alive");
+    return received !== null;
   }
 
   keepDevice(fd: number): void {

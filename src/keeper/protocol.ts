@@ -4,7 +4,7 @@
  *
  * Over `textFd` the server says lines: `loaded VERSION`, then, when the keeper has told it to go,
  * `ready TEXT` when the mount is usable, and before it ends in order `over` or `over CODE REASON`, or
- * `yielded` when it has left everything to a successor. Over `handoverFd` each side sends single bytes
+ * `yielded` when it has left everything to a successor; `alive` whenever it is asked for that. Over `handoverFd` each side sends single bytes
  * with descriptors: the keeper what a server goes on with, a server what is to be kept. SIGUSR2 asks
  * a server to yield.
  */
@@ -18,6 +18,8 @@ export const handover = {
   notes: 2,
   /** From the keeper: begin, with what was sent before; nothing for the first server. */
   go: 3,
+  /** From the keeper: say that you live. */
+  ping: 4,
 } as const;
 
 /** In a server's environment. */

@@ -33,6 +33,8 @@ export class ServerProcess {
   readonly ready: Promise<string | null>;
   readonly ended: Promise<ServerEnd>;
   isReady = false;
+  /** What became of the last question whether it lives. */
+  pulse: "not asked" | "asked" | "answered" = "not asked";
   readonly #child: Bun.Subprocess;
   readonly #socket: number;
   readonly #kept: Kept;
@@ -82,6 +84,11 @@ export class ServerProcess {
     sendFd(this.#socket, handover.go, null);
   }
 
+  ping(): void {
+    this.pulse = "asked";
+    sendFd(this.#socket, handover.ping, null);
+  }
+
   signal(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
   }
@@ -120,6 +127,7 @@ export class ServerProcess {
       this.isReady = true;
       this.#ready.resolve(text);
     }
+    if (word === "alive") this.pulse = "answered";
     if (word === "yielded") this.#last = { how: "yielded" };
     if (word === "over") this.#last = { how: "over", error: errorOf(text) };
   }
