@@ -1,18 +1,25 @@
 import { SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
-import { realMountpoint } from "../fuse/mountpoint.ts";
+import { mountOn, realMountpoint } from "../fuse/mountpoint.ts";
+import { nothingMounted } from "../fuse/unmount.ts";
 import { cardOf, findKeeper } from "../keeper/find.ts";
 
 /** Between two looks at what the keeper says. */
 const lookMs = 20;
 
+export interface Upgraded {
+  readonly version: string;
+  readonly pauseMs: number;
+}
+
 /**
  * Lets the program that is on the disk now take over from the one that serves the mount.
- * @returns the version that serves now
+ * @returns the version that serves now, and for how long nobody did
  * @throws invalid when no keeper has such a mount | unavailable naming why the old one goes on
  */
-export async function upgrade(text: string): Promise<string> {
+export async function upgrade(text: string): Promise<Upgraded> {
   const path = realMountpoint(text);
+  if (mountOn(path) === null) throw nothingMounted(path);
   const before = findKeeper(path);
   if (before === null) {
     const advice = "it has to be mounted with 'sheepfs mount', by you";
@@ -24,7 +31,7 @@ export async function upgrade(text: string): Promise<string> {
     const now = cardOf(before.keeper);
     if (now === null) throw new SheepfsError("unavailable", `the keeper of '${path}' has ended`);
     if (now.upgrades > before.upgrades) {
-      if (now.refused === null) return now.version;
+      if (now.refused === null) return now;
       throw new SheepfsError("unavailable", `'${path}' is served as before: ${now.refused}`);
     }
     await Bun.sleep(lookMs);

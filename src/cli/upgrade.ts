@@ -12,6 +12,7 @@ export const upgradeCommand: Command = {
       after the file of the program was replaced; when the new one is no good the old one goes on`,
   run: async (values) => {
     const { upgrade } = await import("../app/upgrade.ts");
-    await printOutput(`served by ${await upgrade(values.required("mountpoint"))}\n`);
+    const { version, pauseMs } = await upgrade(values.required("mountpoint"));
+    await printOutput(`served by ${version} after a pause of ${pauseMs} ms\n`);
   },
 };

@@ -5,6 +5,7 @@ import type { Logger } from "../base/log.ts";
 import { memoryFile } from "../sys/memory-file.ts";
 import { cardName, type KeeperCard } from "./protocol.ts";
 import { type Kept, type Program, type ServerEnd, ServerProcess } from "./server-process.ts";
+import { within } from "./within.ts";
 
 export interface KeeperWish {
   readonly mountpoint: string;
@@ -48,6 +49,7 @@ export class Keeper {
   #hung = false;
   #upgrades = 0;
   #refused: string | null = null;
+  #pauseMs = 0;
   #upgrading = false;
 
   constructor(wish: KeeperWish) {
@@ -71,10 +73,10 @@ export class Keeper {
     this.#begin(server);
     for (;;) {
       const end = await server.ended;
-      if (end.how === "over") {
-        if (end.error !== null) throw end.error;
-        return;
-      }
+      // What one says that could not take over is the reason of its death, not the mount's end.
+      const tookOver = server.isReady || this.#kept.device === null;
+      if (end.how === "over" && end.error === null) return;
+      if (end.how === "over" && tookOver) throw end.error;
       server = this.#next(server, end);
       this.#server = server;
       this.#begin(server);
@@ -118,14 +120,14 @@ export class Keeper {
   /** @throws when another server would not help */
   #next(old: ServerProcess, end: ServerEnd): ServerProcess {
     const { log, mountpoint } = this.#wish;
-    const why = end.how === "died" ? end.why : "it left";
+    const why = end.how === "yielded" ? "it left" : end.why;
     if (this.#kept.device === null) {
       const text = "the server ended without a reason; run the same command with -f to see it";
       throw new SheepfsError("internal", `${text} (${why})`);
     }
     const candidate = this.#candidate;
     this.#candidate = null;
-    if (end.how === "died") {
+    if (end.how !== "yielded") {
       log.error(`the server (pid ${old.pid}) of '${mountpoint}' died: ${why}`);
       if (this.#ending)
         throw new SheepfsError("internal", `the server did not end in order: ${why}`);
@@ -141,7 +143,7 @@ export class Keeper {
   #countDeath(old: ServerProcess): void {
     const settled = performance.now() - old.startedMs > limits.serverSettleMs;
     this.#deaths = settled ? 1 : this.#deaths + 1;
-    if (!settled && this.#fallback !== null) {
+    if (!(settled && old.isReady) && this.#fallback !== null) {
       this.#wish.log.warn("the program of before the upgrade goes on");
       this.#drop(this.#program);
       this.#program = this.#fallback;
@@ -191,8 +193,9 @@ export class Keeper {
     this.#upgrading = true;
     this.#refused = null;
     try {
-      await this.#replace();
-      this.#wish.log.info(`'${this.#wish.mountpoint}' is served by ${this.#version} now`);
+      this.#pauseMs = Math.round(await this.#replace());
+      const what = `served by ${this.#version} after a pause of ${this.#pauseMs} ms`;
+      this.#wish.log.info(`'${this.#wish.mountpoint}' is ${what}`);
     } catch (thrown) {
       this.#refused = asSheepfsError(thrown).message;
       this.#wish.log.warn(`no upgrade: ${this.#refused}`);
@@ -203,8 +206,11 @@ export class Keeper {
     }
   }
 
-  /** The old server goes on until the new one is loaded, and again when that cannot take over. */
-  async #replace(): Promise<void> {
+  /**
+   * The old server goes on until the new one is loaded, and again when that cannot take over.
+   * @returns for how many milliseconds nobody served
+   */
+  async #replace(): Promise<number> {
     const old = this.#server;
     if (!old.isReady) {
       throw new SheepfsError("busy", "the server has just been started; try again later");
@@ -220,6 +226,7 @@ export class Keeper {
       throw new SheepfsError("unavailable", `'${program.title}' cannot take over: ${why}`);
     }
     this.#candidate = { server, program };
+    const leftMs = performance.now();
     old.signal("SIGUSR2");
     const yielded = await within(old.ended, limits.handOverMs + limits.daemonEndMs);
     if (yielded === null) {
@@ -230,7 +237,7 @@ export class Keeper {
       throw new SheepfsError("busy", `${text}; try again later`);
     }
     const said = await within(server.ready, limits.upgradeTimeoutMs);
-    if (said !== null) return;
+    if (said !== null) return performance.now() - leftMs;
     server.signal("SIGKILL");
     throw new SheepfsError("unavailable", `'${program.title}' (${version}) could not take over`);
   }
@@ -243,19 +250,9 @@ export class Keeper {
       version: this.#version,
       upgrades: this.#upgrades,
       refused: this.#refused,
+      pauseMs: this.#pauseMs,
     };
     // Spaces behind it hide the rest of a longer one.
     writeSync(this.#card, `${JSON.stringify(card)}\n`.padEnd(4096), 0);
-  }
-}
-
-/** Null when it takes longer. */
-async function within<T>(wanted: Promise<T>, ms: number): Promise<T | null> {
-  const late = Promise.withResolvers<null>();
-  const timer = setTimeout(() => late.resolve(null), ms);
-  try {
-    return await Promise.race([wanted, late.promise]);
-  } finally {
-    clearTimeout(timer);
   }
 }

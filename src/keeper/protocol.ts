@@ -38,4 +38,6 @@ export interface KeeperCard {
   readonly upgrades: number;
   /** Why the last one failed; null when it did not. */
   readonly refused: string | null;
+  /** For how long nobody served in the last one that did not fail. */
+  readonly pauseMs: number;
 }

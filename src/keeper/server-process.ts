@@ -1,7 +1,9 @@
 import { closeSync } from "node:fs";
 import { type ErrorCode, errorTable, SheepfsError } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
 import { receiveFd, sendFd, socketPair } from "../sys/sockets.ts";
 import { handover, serverMark, textFd } from "./protocol.ts";
+import { within } from "./within.ts";
 
 /** A program that can be a server, and the arguments behind its name. */
 export interface Program {
@@ -15,7 +17,7 @@ export interface Program {
 
 /** How a server has ended. */
 export type ServerEnd =
-  | { readonly how: "over"; readonly error: SheepfsError | null }
+  | { readonly how: "over"; readonly error: SheepfsError | null; readonly why: string }
   | { readonly how: "yielded" }
   | { readonly how: "died"; readonly why: string };
 
@@ -95,8 +97,10 @@ export class ServerProcess {
 
   async #run(): Promise<ServerEnd> {
     const text = this.#child.stdio[textFd];
-    if (typeof text === "number") await this.#listen(text);
+    const heard = typeof text === "number" ? this.#listen(text) : Promise.resolve();
     const code = await this.#child.exited;
+    // What it said last. A program that is none of ours may have left somebody who holds the pipe.
+    await within(heard, limits.daemonEndMs);
     this.#take();
     closeSync(this.#socket);
     this.#loaded.resolve(null);
@@ -129,7 +133,7 @@ export class ServerProcess {
     }
     if (word === "alive") this.pulse = "answered";
     if (word === "yielded") this.#last = { how: "yielded" };
-    if (word === "over") this.#last = { how: "over", error: errorOf(text) };
+    if (word === "over") this.#last = { how: "over", error: errorOf(text), why: text };
   }
 
   /** What it has handed over replaces what was kept. */

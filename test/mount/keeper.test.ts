@@ -10,21 +10,15 @@ import {
 } from "node:fs";
 import { startCluster, startSheepProcess } from "../support/cluster.ts";
 import { LoopMount } from "../support/loop-mount.ts";
-import { isMounted, mountSheepfs, type TestMount, tearDown } from "../support/mount.ts";
-import { rssMiB } from "../support/proc.ts";
-import { must, sheepfs, start } from "../support/process.ts";
+import { isMounted, mountSheepfs, type TestMount } from "../support/mount.ts";
+import { ioBytes, rssMiB } from "../support/proc.ts";
+import { must, start } from "../support/process.ts";
 import { MiB, pattern, readAt, writeAt } from "./bytes.ts";
 import { OtherClient } from "./other-client.ts";
 
 /** Waits until a condition holds; the test's own deadline is the limit. */
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await Bun.sleep(2);
-}
-
-/** Bytes that a process has read and written so far. */
-function ioBytes(pid: number): number {
-  const text = readFileSync(`/proc/${pid}/io`, "utf8");
-  return [...text.matchAll(/^[rw]char: (\d+)/gm)].reduce((sum, [, n]) => sum + Number(n), 0);
 }
 
 /** Processes that have this file open see it go on after each of `kills` deaths of the server. */
@@ -202,35 +196,3 @@ test("servers that die one after the other are given up, and nobody waits for th
   await reader.exit();
   expect(reader.stderr).toMatch(/not connected|connection abort|Input\/output/);
 });
-
-// [S-95]
-for (const state of ["stopped", "without its keeper", "without its server", "well"] as const) {
-  test(`umount --force takes a mount away whose daemon is ${state}`, async () => {
-    await using cluster = await startCluster();
-    const vdi = await cluster.createVdi("force", { size: "8M" });
-    await using mount = await mountSheepfs(cluster, { args: ["--attach", vdi] });
-    const fd = openSync(mount.file("volume", vdi), "r");
-    const server = mount.serverPid;
-    if (state === "stopped") {
-      mount.child.kill("SIGSTOP");
-      process.kill(server, "SIGSTOP");
-    }
-    if (state === "without its keeper") mount.child.kill("SIGKILL");
-    if (state === "without its server") {
-      mount.child.kill("SIGSTOP");
-      process.kill(server, "SIGKILL");
-    }
-    try {
-      const outcome = await sheepfs(["umount", "--force", mount.path]);
-      expect(outcome).toEqual({ stdout: "", stderr: "", exitCode: 0 });
-      expect(isMounted(mount.path)).toBe(false);
-      expect(existsSync(`/proc/${server}/exe`)).toBe(false);
-      expect(() => readSync(fd, Buffer.alloc(512), 0, 512, 0)).toThrow();
-      await mount.child.exit();
-    } finally {
-      // Else the close would wait for a daemon that is stopped.
-      tearDown(mount.path);
-      closeSync(fd);
-    }
-  });
-}

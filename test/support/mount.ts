@@ -14,6 +14,8 @@ export const cannotMount: string | null = !existsSync("/dev/fuse")
 export interface MountOptions {
   /** Further arguments of `sheepfs mount`. */
   readonly args?: readonly string[];
+  /** Path of the program, if not the one that is tested everywhere. */
+  readonly program?: string;
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -109,8 +111,9 @@ export async function mountSheepfs(
   const path = join(folder.path, "mnt");
   mkdirSync(path);
   const line = ["mount", path, "-s", cluster.address, "-f", ...(options.args ?? [])];
+  const program = options.program ?? (await sheepfsBinary());
   const env = options.env === undefined ? {} : { env: options.env };
-  const mount = new TestMount(folder, path, start([await sheepfsBinary(), ...line], env));
+  const mount = new TestMount(folder, path, start([program, ...line], env));
   try {
     await mount.child.until((child) => (child.stderr.includes(" on /") ? true : null), "mount");
     return mount;
