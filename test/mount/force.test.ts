@@ -1,17 +1,27 @@
 import { expect, test } from "bun:test";
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, readSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { startCluster } from "../support/cluster.ts";
 import { isMounted, mountSheepfs, tearDown } from "../support/mount.ts";
-import { must, sheepfs, sheepfsBinary, start, TemporaryFolder } from "../support/process.ts";
+import { type Child, must, sheepfs, sheepfsBinary, start, TemporaryFolder } from "../support/process.ts";
 
-/** Has a file open, and is killed while it waits for the daemon to let it close it. */
-async function endOn(file: string, stop: () => void): Promise<void> {
-  const child = start(["sh", "-c", `exec 3<${file}; echo open; read line`]);
+// Files are open in other processes only: one of ours that starts a program closes them in it, which
+// would wait for a daemon that is stopped.
+
+/** Has a file open, and goes on with it as long as it can. */
+async function use(file: string, andThen: string): Promise<Child> {
+  const child = start(["sh", "-c", `exec 3<${file}; echo open; ${andThen}`]);
   await child.until(({ stdout }) => (stdout.includes("open") ? true : null), "open");
+  return child;
+}
+
+const readUntilItFails = "while dd bs=512 count=1 of=/dev/null <&3; do :; done";
+
+/** It is killed while it has a file open: the kernel asks the daemon to flush that first. */
+async function endOn(file: string, stop: () => void): Promise<void> {
+  const child = await use(file, "exec sleep 600");
   stop();
   child.kill("SIGKILL");
-  // The kernel flushes what it had open before it is gone.
   while (!/^State:\tD/m.test(readFileSync(`/proc/${child.pid}/status`, "utf8"))) await Bun.sleep(5);
 }
 
@@ -24,7 +34,7 @@ for (const state of [
     await using cluster = await startCluster();
     const vdi = await cluster.createVdi("force", { size: "8M" });
     await using mount = await mountSheepfs(cluster, { args: ["--attach", vdi] });
-    const fd = openSync(mount.file("volume", vdi), "r");
+    await using reader = await use(mount.file("volume", vdi), readUntilItFails);
     const server = mount.serverPid;
     const stop = (): void => {
       mount.child.kill("SIGSTOP");
@@ -42,12 +52,11 @@ for (const state of [
       expect(outcome).toEqual({ stdout: "", stderr: "", exitCode: 0 });
       expect(isMounted(mount.path)).toBe(false);
       expect(existsSync(`/proc/${server}/exe`)).toBe(false);
-      expect(() => readSync(fd, Buffer.alloc(512), 0, 512, 0)).toThrow();
+      await reader.exit();
+      expect(reader.stderr).toMatch(/not connected|connection abort|Input\/output/);
       await mount.child.exit();
     } finally {
-      // Else the close would wait for a daemon that is stopped.
       tearDown(mount.path);
-      closeSync(fd);
     }
   });
 }
@@ -61,9 +70,9 @@ test("umount --force takes the mount of a server away that is stopped and has no
   const line = ["serve", "--webdav", "127.0.0.1:0", "--mount", path, "-s", cluster.address];
   await must([await sheepfsBinary(), ...line, "--pid-file", pidFile]);
   const pid = Number(readFileSync(pidFile, "utf8"));
-  const none = await sheepfs(["upgrade", path]);
-  expect([none.exitCode, none.stderr]).toEqual([64, expect.stringContaining("has no keeper")]);
   try {
+    const none = await sheepfs(["upgrade", path]);
+    expect(none.stderr).toContain("has no keeper that could hand it over");
     await endOn(join(path, "cluster", "info"), () => process.kill(pid, "SIGSTOP"));
     const outcome = await sheepfs(["umount", "--force", path]);
     expect(outcome).toEqual({ stdout: "", stderr: "", exitCode: 0 });
@@ -72,6 +81,7 @@ test("umount --force takes the mount of a server away that is stopped and has no
   } finally {
     tearDown(path);
   }
+  expect(existsSync(`/proc/${pid}/exe`)).toBe(false);
   const gone = await sheepfs(["umount", "--force", path]);
   expect(gone.stderr).toContain(`nothing is mounted on '${path}'`);
 });
