@@ -4,7 +4,7 @@ import type { Fault, FaultSite } from "./site.ts";
 export interface TrialWish {
   readonly fault: Fault;
   readonly cycles: number;
-  /** How long each fault lasts. */
+  /** How long each fault lasts; a server that has taken over lives so long at least. */
   readonly holdMs: number;
   /** Called after each cycle. */
   readonly progress: (cycle: number) => void;
@@ -25,6 +25,8 @@ export async function runTrial(site: FaultSite, wish: TrialWish): Promise<TrialR
   for (let cycle = 0; cycle < cycles; cycle += 1) {
     if (fault === "sheepfs") {
       await load.mount.killServer();
+      // Servers that die too soon after their start are given up.
+      await Bun.sleep(holdMs);
     } else {
       const breakage = { fault, cycle, gateway: await load.gateway() };
       await site.break(breakage);

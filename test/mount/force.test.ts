@@ -3,7 +3,14 @@ import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { startCluster } from "../support/cluster.ts";
 import { isMounted, mountSheepfs, tearDown } from "../support/mount.ts";
-import { type Child, must, sheepfs, sheepfsBinary, start, TemporaryFolder } from "../support/process.ts";
+import {
+  type Child,
+  must,
+  sheepfs,
+  sheepfsBinary,
+  start,
+  TemporaryFolder,
+} from "../support/process.ts";
 
 // Files are open in other processes only: one of ours that starts a program closes them in it, which
 // would wait for a daemon that is stopped.

@@ -116,5 +116,5 @@ for (const [what, script] of [
 test("there is nothing to upgrade where nothing is mounted", async () => {
   using folder = new TemporaryFolder();
   const { stderr, exitCode } = await sheepfs(["upgrade", folder.path]);
-  expect([exitCode, stderr]).toEqual([64, expect.stringContaining("nothing is mounted on")]);
+  expect([exitCode, stderr]).toEqual([1, expect.stringContaining("nothing is mounted on")]);
 });
