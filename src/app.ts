@@ -1,7 +1,7 @@
 import { type Core, openCore } from "./app/core.ts";
 import { attachedNote, configNote, Notes, readNotes, type SavedMount } from "./app/notes.ts";
 import { attachAgain, savedVolume } from "./app/saved-volumes.ts";
-import { newHolder } from "./app/self.ts";
+import { newHolder, processMark } from "./app/self.ts";
 import { operationScope, serveFrontends } from "./app/serving.ts";
 import { endingSignals, hasTerminal, nextSignal, quietSignals } from "./app/signals.ts";
 import type { Address } from "./base/address.ts";
@@ -123,7 +123,8 @@ class KeptServer {
   async #open(saved: SavedMount | null): Promise<Core> {
     const { readOnly, timeoutMs } = this.#wish.options;
     // That of the keeper, which lives on while a server does not; the same for all of them.
-    this.#self = saved?.self ?? newHolder(process.ppid);
+    const holder = saved?.self ?? newHolder(process.ppid);
+    this.#self = { ...holder, server: processMark(process.pid) };
     const self = this.#self;
     const common = { readOnly, timeoutMs, scratch: false, self, log: this.#log };
     if (saved === null) return await openCore({ ...this.#wish, ...common }, operationScope());

@@ -163,6 +163,10 @@ test("without its keeper a server goes on, and says that none will follow", asyn
   );
   writeAt(mount.file("volume", vdi), 0, pattern(4096, 3));
   expect(readAt(mount.file("volume", vdi), 0, 4096).equals(pattern(4096, 3))).toBe(true);
+  // To other mounts it is there, although whom it was started by is not.
+  await expect(mountSheepfs(cluster, { args: ["--attach", vdi] })).rejects.toThrow(
+    `VDI '${vdi}' is attached by sheepfs`,
+  );
   process.kill(server, "SIGTERM");
   await until(() => !existsSync(`/proc/${server}/exe`));
   expect(isMounted(mount.path)).toBe(false);
