@@ -49,7 +49,7 @@ async function attachOne(core: Core, saved: SavedVolume, scope: Scope): Promise<
       if (await descends(core, volume.header, saved, scope)) return;
       break;
     } catch (thrown) {
-      if (!passing.has(asSheepfsError(thrown).code) || scope.deadlineMs <= performance.now()) {
+      if (!passing.has(asSheepfsError(thrown).code) || scope.deadlineMs <= realClock.nowMs()) {
         throw thrown;
       }
       await Bun.sleep(retryMs);

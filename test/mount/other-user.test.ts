@@ -75,7 +75,7 @@ test("a user who is not root upgrades and takes away by force what is that user'
   const vdi = await cluster.createVdi("user", { size: "8M" });
   await using mount = await mountSheepfs(cluster, { args: ["-o", "allow_other"] });
   const script = `
-    pid_file=$(mktemp)
+    pid_file=$(TMPDIR=/tmp mktemp)
     "$SHEEPFS" mount "$MNT" --attach "$VDI" --pid-file "$pid_file"
     keeper=$(cat "$pid_file")
     "$SHEEPFS" upgrade "$MNT" | cut -d ' ' -f 1-3

@@ -27,7 +27,7 @@ test("a service manager hears when it is usable, that it lives, and when it ends
   await socket.until(/^STOPPING=1$/);
 });
 
-// [S-97]
+// [S-98]
 test("a server that gives no sign of life to its watchdog is replaced", async () => {
   await using cluster = await startCluster();
   using socket = new NotifySocket();
