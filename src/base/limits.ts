@@ -34,6 +34,9 @@ export const limits = {
    */
   serverSettleMs: 2_000,
   serverDeathsMax: 5,
+  /** How often a server is started that cannot be for want of memory or descriptors, and how soon. */
+  serverStartsMax: 120,
+  serverStartAgainMs: 500,
   /** How long a program may take until it is loaded and can take over. */
   successorLoadMs: 20_000,
   /** How long a server that is to hand over waits for what is under way. */

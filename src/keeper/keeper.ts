@@ -77,7 +77,7 @@ export class Keeper {
       const tookOver = server.isReady || this.#kept.device === null;
       if (end.how === "over" && end.error === null) return;
       if (end.how === "over" && tookOver) throw end.error;
-      server = this.#next(server, end);
+      server = await this.#next(server, end);
       this.#server = server;
       this.#begin(server);
     }
@@ -118,7 +118,7 @@ export class Keeper {
   }
 
   /** @throws when another server would not help */
-  #next(old: ServerProcess, end: ServerEnd): ServerProcess {
+  async #next(old: ServerProcess, end: ServerEnd): Promise<ServerProcess> {
     const { log, mountpoint } = this.#wish;
     const why = end.how === "yielded" ? "it left" : end.why;
     if (this.#kept.device === null) {
@@ -133,7 +133,7 @@ export class Keeper {
         throw new SheepfsError("internal", `the server did not end in order: ${why}`);
       this.#countDeath(old);
     }
-    if (candidate === null) return this.#start(this.#program);
+    if (candidate === null) return await this.#startAtLast();
     this.#drop(this.#fallback);
     this.#fallback = this.#program;
     this.#program = candidate.program;
@@ -153,6 +153,24 @@ export class Keeper {
     if (this.#deaths < limits.serverDeathsMax) return;
     const text = `${this.#deaths} servers died one after the other; '${this.#wish.mountpoint}'`;
     throw new SheepfsError("internal", `${text} is given up, and what uses it fails`);
+  }
+
+  /** A machine that is short of something now may not be in a moment; until then all wait. */
+  async #startAtLast(): Promise<ServerProcess> {
+    const { log, mountpoint } = this.#wish;
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return this.#start(this.#program);
+      } catch (thrown) {
+        if (tries >= limits.serverStartsMax || this.#ending) throw thrown;
+        if (tries === 1) {
+          log.error(
+            `no server for '${mountpoint}', which waits: ${asSheepfsError(thrown).message}`,
+          );
+        }
+        await Bun.sleep(limits.serverStartAgainMs);
+      }
+    }
   }
 
   #start(program: Program): ServerProcess {

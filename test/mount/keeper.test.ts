@@ -150,6 +150,25 @@ test("what is open of a VDI that is another one by then fails, and nothing is wr
   }
 });
 
+// [S-90]
+test("a server that cannot be started for want of descriptors is as soon as there are some", async () => {
+  await using cluster = await startCluster();
+  const vdi = await cluster.createVdi("short", { size: "8M" });
+  await using mount = await mountSheepfs(cluster, { args: ["--attach", vdi] });
+  const path = mount.file("volume", vdi);
+  writeAt(path, 0, pattern(4096, 1));
+  const limit = (files: string) =>
+    must(["prlimit", `--pid=${mount.child.pid}`, `--nofile=${files}`]);
+  await limit("4:");
+  process.kill(mount.serverPid, "SIGKILL");
+  await using reading = start(["dd", `if=${path}`, "of=/dev/null", "bs=4096", "count=1"]);
+  await until(() => mount.child.stderr.includes("no server for"));
+  expect(reading.running).toBe(true);
+  await limit("1024:");
+  expect(await reading.exit()).toBe(0);
+  expect(readAt(path, 0, 4096).equals(Buffer.from(pattern(4096, 1)))).toBe(true);
+}, 60_000);
+
 // [S-93]
 test("without its keeper a server goes on, and says that none will follow", async () => {
   await using cluster = await startCluster();
