@@ -80,14 +80,18 @@ export const limits = {
   /** How often requests are looked at for deadlines and cancellation. */
   requestSweepMs: 100,
   /**
-   * A write that was answered after a copy of it was lost with a connection is acknowledged so long
-   * after the sheep that had the lost copy was heard again or was gone: what a running sheep has
-   * read it has executed by then, as it has executed the same write sent later.
+   * A write that was answered after a copy of it was lost with a connection is acknowledged when the
+   * sheep that had the lost copy has run for so long since, or was gone for so long: what a running
+   * sheep has read it has executed by then, as it has executed the same write sent later.
    */
   exclusionMs: 2_000,
+  /** Pause between an answer and the next question to a sheep of which it is seen that it runs. */
+  exclusionSignMs: 200,
+  /** Between two answers of a sheep; after a longer pause it counts as having been stopped. */
+  exclusionGapMs: 1_000,
   /**
    * A successor of a killed process writes nothing before every sheep that may have writes of that
-   * process was heard of, and then for so long: what they had read they have executed by then.
+   * process has run for so long, or is gone for so long: what they had read they have executed by then.
    */
   successionMs: 400,
   /** Pause between two attempts to hear from a sheep that has a lost copy. */
@@ -390,6 +394,10 @@ assert(limits.dedicatedBufferBytes >= 256 * 48, "the headers of all slots fit a 
 assert(limits.pieceBytesMax <= limits.messageBytesMax, "a message is at least one piece");
 assert(limits.quietMs < limits.silentMs, "a gateway is asked before it counts as silent");
 assert(limits.silentMs < limits.silentConnectionMs, "a gateway is left before it is given up");
+assert(
+  limits.exclusionGapMs * 2 <= limits.exclusionMs,
+  "a sheep that has run for long enough was seen several times",
+);
 assert(limits.operationTimeoutMs >= limits.requestTimeoutMs, "an operation outlives one request");
 assert(limits.unmountFlushMs > limits.operationTimeoutMs, "an unmount hears why a flush failed");
 assert(

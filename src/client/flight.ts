@@ -242,6 +242,7 @@ export class Flight {
     this.charged = false;
     this.attempts = 0;
     this.corruptReplies = 0;
+    for (const suspect of this.suspects ?? []) suspect.wanted -= 1;
     this.suspects = null;
     this.error = null;
     this.abandoned = false;

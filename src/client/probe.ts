@@ -12,6 +12,7 @@ export type ProbeOutcome =
       readonly why: SheepfsError;
       /** It was refused, or answered something else: whoever was there has ended, or runs. */
       readonly decided: boolean;
+      readonly refused: boolean;
     };
 
 const sizes = {
@@ -45,6 +46,6 @@ export class Probe implements ConnectionOwner {
   answered(): void {}
 
   connectionClosed(_connection: Connection, why: SheepfsError, refused: boolean): void {
-    this.#ended({ is: "dead", why, decided: refused || why.code !== "unavailable" });
+    this.#ended({ is: "dead", why, decided: refused || why.code !== "unavailable", refused });
   }
 }

@@ -1,7 +1,7 @@
 import type { Address } from "../base/address.ts";
 import type { Clock } from "../base/clock.ts";
 import { limits } from "../base/limits.ts";
-import type { Suspect } from "./exclusion.ts";
+import { isOver, type Suspect } from "./exclusion.ts";
 
 export interface SuccessionPorts {
   readonly clock: Clock;
@@ -17,20 +17,23 @@ const lookMs = 5;
 /**
  * A process that was killed has left writes behind: a sheep executes what it has read also when the
  * client is gone. Its successor knows of none of them, so it writes nothing before all can only have
- * been executed: `successionMs` after each sheep that may have some was heard of, on a connection
- * begun later. What waits behind a recovery there is no exception: as long as a member recovers, a
+ * been executed: when each sheep that may have some has run for `successionMs` since, or is gone for
+ * so long. What waits behind a recovery there is no exception: as long as a member recovers, a
  * write waits until its object was touched and has rested (see Touches), and making an object waits
  * for no recovery.
  */
 export class Succession {
   readonly #ports: SuccessionPorts;
   readonly #suspects: readonly Suspect[];
+  readonly #beganMs: number;
   #state: "holding" | "over";
 
   /** @param addresses sheep that may have writes of a predecessor; none: there was no predecessor */
   constructor(ports: SuccessionPorts, addresses: readonly Address[]) {
     this.#ports = ports;
+    this.#beganMs = ports.clock.nowMs();
     this.#suspects = addresses.map((address) => ports.lost(address));
+    for (const suspect of this.#suspects) suspect.wanted += 1;
     this.#state = addresses.length === 0 ? "over" : "holding";
     if (this.holds) this.#lookSoon();
   }
@@ -41,7 +44,7 @@ export class Succession {
   }
 
   destroy(): void {
-    this.#state = "over";
+    this.#end();
   }
 
   #lookSoon(): void {
@@ -50,19 +53,18 @@ export class Succession {
 
   #look(): void {
     if (!this.holds) return;
-    let seenAtMs = Number.NEGATIVE_INFINITY;
-    for (const suspect of this.#suspects) {
-      if (suspect.seenAtMs === null) {
-        this.#lookSoon();
-        return;
-      }
-      seenAtMs = Math.max(seenAtMs, suspect.seenAtMs);
+    const since = { atMs: this.#beganMs, forMs: limits.successionMs };
+    if (!isOver(this.#suspects, since, this.#ports.clock.nowMs())) {
+      this.#lookSoon();
+      return;
     }
-    const waitMs = seenAtMs + limits.successionMs - this.#ports.clock.nowMs();
-    this.#ports.clock.after(Math.max(0, waitMs), () => {
-      if (!this.holds) return;
-      this.#state = "over";
-      this.#ports.opened();
-    });
+    this.#end();
+    this.#ports.opened();
+  }
+
+  #end(): void {
+    if (!this.holds) return;
+    this.#state = "over";
+    for (const suspect of this.#suspects) suspect.wanted -= 1;
   }
 }

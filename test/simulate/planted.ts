@@ -101,9 +101,9 @@ export const planted: readonly Planted[] = [
   {
     what: "a sheep that is silent for long counts as gone",
     file: "src/client/exclusion.ts",
-    from: "if (seenAtMs === null) return null;",
-    to: "if (seenAtMs === null) continue;",
-    seed: 240,
+    from: "    return ran !== null && ran.toMs - Math",
+    to: "    return ran === null || ran.toMs - Math",
+    seed: 290,
   },
   {
     what: "a write whose answer was lost counts as done",
@@ -149,5 +149,12 @@ export const planted: readonly Planted[] = [
     from: "    return !flight.changes;",
     to: "    return !flight.changes || flight.opcode === 1;",
     seed: 205,
+  },
+  {
+    what: "a sheep that was stopped after a sign of life counts as having run",
+    file: "src/client/exclusion.ts",
+    from: "return ran !== null && ran.toMs - ",
+    to: "return ran !== null && nowMs - ",
+    seed: 101820,
   },
 ];
