@@ -6,7 +6,7 @@ import type { Scope } from "../base/scope.ts";
 import { resultError, results } from "../wire/result.ts";
 import type { Connection } from "./connection.ts";
 import { newCounters } from "./counters.ts";
-import { closedError, endOf, unusable } from "./ending.ts";
+import { closedError, doubted, endOf, unusable } from "./ending.ts";
 import type { Suspect } from "./exclusion.ts";
 import { type CallPlan, type CallSink, Flight } from "./flight.ts";
 import type { Gateway } from "./gateway.ts";
@@ -88,6 +88,10 @@ export class Dispatcher implements PoolOwner {
 
   get needsGateway(): boolean {
     return this.#count > 0;
+  }
+
+  get epoch(): number {
+    return this.#turns.epoch;
   }
 
   get waiting(): number {
@@ -311,11 +315,9 @@ export class Dispatcher implements PoolOwner {
         this.pool.leave(gateway);
         this.#pause(flight);
         return;
-      case "in_doubt": {
-        const { code, message } = resultError(result);
-        this.#finish(flight, new SheepfsError(code, message, { inDoubt: true }));
+      case "in_doubt":
+        this.#finish(flight, doubted(resultError(result)));
         return;
-      }
       case "done":
       case "fail":
         this.#conclude(flight, resultError(result));
@@ -353,7 +355,7 @@ export class Dispatcher implements PoolOwner {
         return;
       case "in_doubt":
         this.counters.inDoubt += 1;
-        this.#finish(flight, new SheepfsError(why.code, why.message, { inDoubt: true }));
+        this.#finish(flight, doubted(why));
         return;
       case "fail":
         this.#conclude(flight, why);

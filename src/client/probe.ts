@@ -6,7 +6,12 @@ import type { ClusterIdentity } from "./sign.ts";
 
 /** What became of asking a sheep for a sign of life. */
 export type ProbeOutcome =
-  | { readonly is: "alive"; readonly identity: ClusterIdentity }
+  | {
+      readonly is: "alive";
+      readonly identity: ClusterIdentity;
+      /** Of its cluster, as far as it knows. */
+      readonly epoch: number;
+    }
   | {
       readonly is: "dead";
       readonly why: SheepfsError;
@@ -40,7 +45,8 @@ export class Probe implements ConnectionOwner {
 
   connectionReady(connection: Connection): void {
     connection.destroy();
-    this.#ended({ is: "alive", identity: connection.identity });
+    const { identity, epoch } = connection;
+    this.#ended({ is: "alive", identity, epoch });
   }
 
   answered(): void {}
