@@ -212,10 +212,16 @@ export const limits = {
   snapshotRetriesMax: 8,
   /** Blocks copied at once when a volume moves to its new working VDI. */
   snapshotCopiesInflightMax: 4,
-  /** How long a block is not written anew while the object of before its discard is still there. */
-  removalWaitMs: 10_000,
-  /** Pause between two looks for it. */
+  /**
+   * How long a block that is written anew waits for the object of before its discard to go, until it
+   * is found out whether those who were to remove it have run for a while, or are gone.
+   */
+  removalWaitMs: 1_000,
+  /** Pause between two looks for it, before that and then. */
   removalPollMs: 20,
+  removalLookMs: 250,
+  /** What a sheep was to remove it has removed when it has run for so long since. */
+  removalRunMs: 10_000,
   /** Inodes that a listing of VDIs reads at once. */
   inodeReadsInflightMax: 32,
   /** First read of an inode: its header and the slots of most volumes (11 GiB at 4 MiB a block). */

@@ -163,7 +163,7 @@ export class SheepClient implements SheepCaller, AsyncDisposable {
       connections: pool.current?.connections ?? 0,
       requestsInflight: this.#dispatcher.requestsInflight,
       requestsWaiting: this.#dispatcher.waiting,
-      requestsHeld: this.#dispatcher.held,
+      requestsHeld: this.#dispatcher.holding.count,
       bytesInflight: this.#dispatcher.bytesInflight,
     };
   }

@@ -45,7 +45,7 @@ export class Dispatcher implements PoolOwner {
   readonly waits: Waits;
   readonly #ports: PoolPorts;
   readonly #members: ClusterMembers;
-  readonly #holding: Holding;
+  readonly holding: Holding;
   readonly #turns: Turns;
   readonly #succession: Succession;
   readonly #waiting = new FlightQueue();
@@ -67,21 +67,21 @@ export class Dispatcher implements PoolOwner {
     this.waits = new Waits(ports.clock, ports.log);
     this.pool = new GatewayPool(ports, this, addresses);
     const left = (address: Address): Promise<boolean> => members.left(address);
-    this.#holding = new Holding({ ...ports, left });
+    this.holding = new Holding({ ...ports, left });
     this.#turns = new Turns({
       clock: ports.clock,
       recovering: () => members.recovering(),
       changed: () => this.#pump(),
       submit: (plan, sink, scope) => this.submitCall(plan, sink, scope),
     });
-    const lost = (address: Address): Suspect => this.#holding.lost(address);
+    const lost = (address: Address): Suspect => this.holding.lost(address);
     const opened = (): void => this.#pump();
     this.#succession = new Succession({ ...ports, lost, opened }, ports.predecessors);
   }
 
   /** Sheep that may have writes which were not answered. */
   sheepInUse(): Address[] {
-    const addresses = this.#holding.suspects();
+    const addresses = this.holding.suspects();
     this.pool.forEachGateway(({ address }) => addresses.push(address));
     return addresses;
   }
@@ -96,10 +96,6 @@ export class Dispatcher implements PoolOwner {
 
   get waiting(): number {
     return this.#waiting.count;
-  }
-
-  get held(): number {
-    return this.#holding.count;
   }
 
   get bytesInflight(): number {
@@ -129,7 +125,7 @@ export class Dispatcher implements PoolOwner {
     this.#sweepTimer?.cancel();
     this.#pumpTimer?.cancel();
     const flights = this.#flights();
-    this.#holding.destroy();
+    this.holding.destroy();
     this.#turns.destroy();
     this.#succession.destroy();
     for (const timer of this.#paused.values()) timer.cancel();
@@ -162,6 +158,7 @@ export class Dispatcher implements PoolOwner {
 
   answered(flight: Flight, gateway: Gateway): void {
     if (flight.call !== null) flight.gateway = gateway;
+    this.holding.removals.mayRemove(flight, gateway.address);
     this.#turns.ended(flight);
     this.#sawEpoch(flight.replyEpoch);
     if (flight.state === "detached") {
@@ -290,6 +287,7 @@ export class Dispatcher implements PoolOwner {
     }
     this.#turns.began(flight);
     flight.sentEpoch = this.#turns.epoch;
+    flight.sends += 1;
     connection.send(flight);
   }
 
@@ -308,7 +306,7 @@ export class Dispatcher implements PoolOwner {
     }
     switch (afterAnswer(flight.rule, result)) {
       case "retry":
-        if (flight.changes && result === results.network.code) this.#holding.lostWithin(flight);
+        if (flight.changes && result === results.network.code) this.holding.lostWithin(flight);
         this.#pause(flight);
         return;
       case "elsewhere":
@@ -341,7 +339,7 @@ export class Dispatcher implements PoolOwner {
     const sent = connection.mayHave(flight);
     if (connection.culprit === flight) flight.corruptReplies += 1;
     if (sent && flight.changes && flight.rule !== "once") {
-      this.#holding.lostAt(flight, connection.address);
+      this.holding.lostAt(flight, connection.address);
     }
     if (flight.abandoned && flight.suspects === null) {
       // Nobody waits for it, and it was not executed.
@@ -369,7 +367,7 @@ export class Dispatcher implements PoolOwner {
       return;
     }
     flight.error = error;
-    this.#holding.hold(flight);
+    this.holding.hold(flight);
   }
 
   /** The end of a flight that no connection knows. */
@@ -424,8 +422,8 @@ export class Dispatcher implements PoolOwner {
       this.#paused.delete(flight);
       this.#finish(flight, this.#endOf(flight, false));
     }
-    for (const flight of this.#holding.take(this.#nowMs)) this.#finish(flight, flight.error);
-    for (const flight of this.#holding.flights()) if (this.#isOver(flight)) this.#abandon(flight);
+    for (const flight of this.holding.take(this.#nowMs)) this.#finish(flight, flight.error);
+    for (const flight of this.holding.flights()) if (this.#isOver(flight)) this.#abandon(flight);
     this.pool.forEachGateway((gateway) => gateway.forEachConnection((one) => this.#sweepSent(one)));
     this.pool.check(this.#nowMs);
     this.waits.look(this.#flights(), worldOf(this.pool, this.#turns.apart, this.#nowMs));
@@ -433,7 +431,7 @@ export class Dispatcher implements PoolOwner {
 
   /** All that somebody waits for. */
   #flights(): Flight[] {
-    const flights: Flight[] = [...this.#paused.keys(), ...this.#holding.flights()];
+    const flights: Flight[] = [...this.#paused.keys(), ...this.holding.flights()];
     for (let flight = this.#waiting.first; flight !== null; flight = flight.next) {
       flights.push(flight);
     }

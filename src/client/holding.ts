@@ -2,9 +2,11 @@ import type { Address } from "../base/address.ts";
 import { limits } from "../base/limits.ts";
 import { Exclusion, type ExclusionPorts, isOver, type Suspect } from "./exclusion.ts";
 import type { Flight } from "./flight.ts";
+import { Removals } from "./removals.ts";
 
 /** Writes that were answered, held until no earlier copy of them can land any more. */
 export class Holding {
+  readonly removals: Removals;
   readonly #ports: ExclusionPorts;
   readonly #exclusion: Exclusion;
   readonly #held = new Set<Flight>();
@@ -12,6 +14,7 @@ export class Holding {
   constructor(ports: ExclusionPorts) {
     this.#ports = ports;
     this.#exclusion = new Exclusion(ports);
+    this.removals = new Removals(ports.clock, this.#exclusion);
   }
 
   get count(): number {
@@ -30,6 +33,7 @@ export class Holding {
 
   /** A copy of this write was lost with a connection to that sheep. */
   lostAt(flight: Flight, address: Address): void {
+    this.removals.mayRemove(flight, address);
     const suspect = this.#exclusion.suspect(address);
     flight.suspects ??= [];
     if (flight.suspects.includes(suspect)) return;

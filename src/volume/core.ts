@@ -57,6 +57,8 @@ export class VolumeCore {
   indexChangedMs = 0;
   /** The own block that was made a hole last. */
   lastCleared: number | null = null;
+  /** When a write of its slot that made an own block a hole ended last, or failed. */
+  clearedAtMs = 0;
   #failure: SheepfsError | null = null;
 
   private constructor(ports: VolumePorts, what: VolumeTarget, opened: Opened) {
@@ -142,7 +144,7 @@ export class VolumeCore {
     this.index.forget(index);
     const slot = await this.slot(index);
     if (touched.isLeaving(index)) this.slotPutBack(touched, index);
-    else if (created && slot === this.vid) touched.markCreated(index);
+    else if (created && slot === this.vid) touched.sawCreated(index);
   }
 
   /**
@@ -150,7 +152,7 @@ export class VolumeCore {
    * made a snapshot put back.
    */
   slotPutBack(touched: TouchedSlots, index: number): void {
-    touched.markCleared(index);
+    touched.sawCleared(index);
     this.index.forget(index);
   }
 
@@ -203,6 +205,7 @@ export class VolumeCore {
       if (from === this.vid) this.ownBlocks -= 1;
       if (to === this.vid) this.ownBlocks += 1;
     }
+    this.touched.unmarkOwed(index);
     // There are no snapshots of a hypervolume, and it may have more blocks than bits for them.
     if (this.geometry.kind === "btree") return;
     this.unverified = true;
@@ -212,7 +215,10 @@ export class VolumeCore {
   }
 
   /** A change of a slot failed: whether it was made is not known. */
-  slotUnsure(index: number): void {
+  slotUnsure(index: number, from: number, to: number): void {
+    this.touched.markOwed(index);
+    // It was only to be written anew.
+    if (from === to) return;
     this.ownBlocksChanges += 1;
     this.ownBlocks = null;
     this.index.forget(index);

@@ -13,15 +13,16 @@ export interface PieceOwner {
   pieceDone(piece: Piece, error: SheepfsError | null): void;
   pieceResolved(piece: Piece): void;
   /** Its slot was written, or could not be. */
-  pieceIndexed(piece: Piece, error: SheepfsError | null): void;
+  pieceIndexed(piece: Piece, error: SheepfsError | null, once: boolean): void;
   piecePulled(piece: Piece): void;
 }
 
 /**
  * What a job does to its bytes: `data` reads them or writes them from the transfer, `zeros` makes
- * them zero where there is an object, `clear` makes a whole block a hole.
+ * them zero where there is an object, `clear` makes a whole block a hole, and `settle` changes
+ * nothing of a block, but writes its slot as we go by it where an update of it has failed.
  */
-export type JobMode = "data" | "zeros" | "clear";
+export type JobMode = "data" | "zeros" | "clear" | "settle";
 
 /** One transfer under way, cut into pieces. Reused. */
 export class Job {
@@ -128,8 +129,8 @@ export class Piece implements ObjectRequest, RangeHold, PendingUpdate {
     this.#owner.pieceResolved(this);
   }
 
-  settled(error: SheepfsError | null): void {
-    this.#owner.pieceIndexed(this, error);
+  settled(error: SheepfsError | null, once: boolean): void {
+    this.#owner.pieceIndexed(this, error, once);
   }
 
   pulled(): void {

@@ -32,7 +32,7 @@ export const planted: readonly Planted[] = [
     what: "a write is acknowledged and its slot never written",
     file: "src/volume/writes.ts",
     from: "    else this.#index(piece, vid);",
-    to: "    else { this.#core.index.write = async () => {}; this.#index(piece, vid); }",
+    to: "    else { this.#core.index.write = async () => true; this.#index(piece, vid); }",
     seed: 1,
   },
   {
@@ -45,7 +45,7 @@ export const planted: readonly Planted[] = [
   {
     what: "what a snapshot under way left out is not taken along",
     file: "src/volume/follow.ts",
-    from: "else if (slot !== core.vid && !later.has(slot)) await owe({ index, slot, copy: true });",
+    from: 'else if (slot !== core.vid || isLeaving) await owe({ index, slot, how: "copy" });',
     to: "",
     seed: 11,
   },
@@ -82,7 +82,7 @@ export const planted: readonly Planted[] = [
     file: "src/volume/writes.ts",
     from: "if (error?.inDoubt === true && !piece.resolvedEarly) {",
     to: "if (error?.inDoubt === true && piece.resolvedEarly) {",
-    seed: 18,
+    seed: 64,
   },
   {
     what: "a piece reaches over the end of its object",
@@ -94,7 +94,7 @@ export const planted: readonly Planted[] = [
   {
     what: "a write is acknowledged while a lost copy of it may still land",
     file: "src/client/dispatcher.ts",
-    from: "this.#holding.lostAt(flight, connection.address);",
+    from: "this.holding.lostAt(flight, connection.address);",
     to: "",
     seed: 83,
   },
@@ -148,7 +148,7 @@ export const planted: readonly Planted[] = [
     file: "src/client/turns.ts",
     from: "    return !flight.changes;",
     to: "    return !flight.changes || flight.opcode === 1;",
-    seed: 205,
+    seed: 2919,
   },
   {
     what: "a sheep that was stopped after a sign of life counts as having run",
@@ -156,5 +156,33 @@ export const planted: readonly Planted[] = [
     from: "return ran !== null && ran.toMs - ",
     to: "return ran !== null && nowMs - ",
     seed: 101820,
+  },
+  {
+    what: "a block is written anew while a stopped sheep is still to remove its object",
+    file: "src/volume/removal.ts",
+    from: "store.removalsOver(core.clearedAtMs, scope).then(",
+    to: "new Promise<void>((resolve) => void clock.after(4_000, resolve)).then(",
+    seed: 3117,
+  },
+  {
+    what: "a discard that was carried out twice counts as over with the first removal",
+    file: "src/volume/writes.ts",
+    from: "const once = !touched.isOwed(index) && !touched.isRemovedTwice(index);",
+    to: "const once = true;",
+    seed: 241904,
+  },
+  {
+    what: "what is read of a slot counts although the write of it failed",
+    file: "src/volume/touched.ts",
+    from: "    return this.#owed.has(index);",
+    to: "    return false;",
+    seed: 302600,
+  },
+  {
+    what: "a snapshot takes along an object that may be removed for a discard that failed",
+    file: "src/volume/follow.ts",
+    from: 'else if (slot !== core.vid || isLeaving) await owe({ index, slot, how: "copy" });',
+    to: 'else if (slot !== core.vid) await owe({ index, slot, how: "copy" });',
+    seed: 100188,
   },
 ];

@@ -256,15 +256,67 @@ describe("a discard", () => {
     }
   });
 
+  test("whose object stays for long keeps its block closed until it is removed", () => {
+    const given = world();
+    const { sim, volume } = given;
+    given.cluster.removalMs = 60_000;
+    let waited = 0;
+    for (let at = 0; at < 10; at += 1) {
+      given.write(at * block, filled(block, 1));
+      sim.run(volume.discard({ offset: at * block, length: block }, sim.scope()));
+      const beganMs = sim.nowMs();
+      given.write(at * block, filled(10, 2));
+      if (sim.nowMs() - beganMs > limits.removalWaitMs) waited += 1;
+      sim.pass(60_000);
+      expect(given.read(at * block, 20)).toEqual(Uint8Array.of(...filled(10, 2), ...filled(10, 0)));
+    }
+    expect(waited).toBeGreaterThan(3);
+  });
+
+  test("whose object is not removed in the time of a write fails that write and keeps the block closed", () => {
+    const given = world();
+    const { sim, cluster, volume } = given;
+    cluster.removalMs = 1e9;
+    given.write(0, filled(block, 1));
+    sim.run(volume.discard({ offset: 0, length: block }, sim.scope()));
+    const write = (timeoutMs: number): Promise<number> =>
+      volume.write(filled(10, 2), 0, sim.scope(timeoutMs));
+    expect(codeOf(() => sim.run(write(20_000)))).toBe("timed_out");
+    expect(codeOf(() => sim.run(write(40_000)))).toBe("timed_out");
+    cluster.forgetRemovals();
+    sim.run(write(60_000));
+    expect(given.read(0, 20)).toEqual(Uint8Array.of(...filled(10, 2), ...filled(10, 0)));
+  });
+
+  test("that was carried out twice keeps its block closed until both removals are over", () => {
+    const given = world();
+    const { sim, cluster, volume } = given;
+    cluster.writesOnce = false;
+    given.write(0, filled(block, 1));
+    given.write(block, filled(block, 1));
+    cluster.removalMs = 1;
+    sim.run(volume.discard({ offset: 0, length: block }, sim.scope()));
+    sim.pass(10);
+    expect(cluster.object(given.vid, 0)).toBeNull();
+    // The second one, as a recovery had put the slot back.
+    cluster.removalMs = 30_000;
+    cluster.putBack(given.vid, 1, given.vid);
+    sim.run(volume.discard({ offset: block, length: block }, sim.scope()));
+    const beganMs = sim.nowMs();
+    given.write(0, filled(10, 2));
+    expect(sim.nowMs() - beganMs).toBeGreaterThan(1_000);
+  });
+
   test("whose object never goes does not make its block unwritable", () => {
     const given = world();
     const { sim, volume } = given;
     given.cluster.removalMs = 1e9;
     given.write(0, filled(block, 1));
     sim.run(volume.discard({ offset: 0, length: block }, sim.scope()));
+    given.cluster.forgetRemovals();
     const beganMs = sim.nowMs();
     given.write(0, filled(10, 2));
-    expect(sim.nowMs() - beganMs).toBeWithin(limits.removalWaitMs, limits.removalWaitMs + 200);
+    expect(sim.nowMs() - beganMs).toBeLessThan(limits.removalWaitMs);
     expect(given.read(0, 20)).toEqual(Uint8Array.of(...filled(10, 2), ...filled(10, 0)));
   });
 
