@@ -9,7 +9,7 @@ import { decodeInodeHeader, type InodeHeader, inodeHeaderBytes } from "../wire/i
 import { BtreeIndex } from "./btree-index.ts";
 import { type Geometry, geometryOf } from "./geometry.ts";
 import { IndexMap } from "./index-map.ts";
-import { unloadedSlot } from "./plan.ts";
+import { holeSlot, unloadedSlot } from "./plan.ts";
 import type { ObjectStore, VdiName, VdiResolver } from "./ports.ts";
 import type { SliceCache } from "./slice-cache.ts";
 import type { VolumeIndex } from "./slots.ts";
@@ -47,10 +47,10 @@ export class VolumeCore {
   geometry: Geometry;
   index: VolumeIndex;
   touched: TouchedSlots;
-  /** Own blocks as far as they were counted; null before the first count. */
-  ownBlocks: number | null = null;
-  /** Counts changes of `ownBlocks`, so that a count under way notices them. */
-  ownBlocksChanges = 0;
+  /** Blocks with data, own or inherited, as far as they were counted; null before the first count. */
+  setBlocks: number | null = null;
+  /** Counts changes of `setBlocks`, so that a count under way notices them. */
+  setBlocksChanges = 0;
   /** Slots were changed since the vid was last known to be no snapshot. */
   unverified = false;
   /** When the last one was, on the clock's monotonic scale. */
@@ -192,18 +192,18 @@ export class VolumeCore {
     this.index = opened.index;
     this.touched = opened.touched;
     this.lastCleared = null;
-    this.ownBlocks = null;
-    this.ownBlocksChanges += 1;
+    this.setBlocks = null;
+    this.setBlocksChanges += 1;
     this.unverified = true;
     this.indexChangedMs = this.ports.clock.nowMs();
   }
 
   /** A slot of the index was acknowledged to have changed. */
   slotChanged(index: number, from: number, to: number): void {
-    this.ownBlocksChanges += 1;
-    if (this.ownBlocks !== null) {
-      if (from === this.vid) this.ownBlocks -= 1;
-      if (to === this.vid) this.ownBlocks += 1;
+    this.setBlocksChanges += 1;
+    if (this.setBlocks !== null) {
+      if (from !== holeSlot) this.setBlocks -= 1;
+      if (to !== holeSlot) this.setBlocks += 1;
     }
     this.touched.unmarkOwed(index);
     // There are no snapshots of a hypervolume, and it may have more blocks than bits for them.
@@ -219,8 +219,8 @@ export class VolumeCore {
     this.touched.markOwed(index);
     // It was only to be written anew.
     if (from === to) return;
-    this.ownBlocksChanges += 1;
-    this.ownBlocks = null;
+    this.setBlocksChanges += 1;
+    this.setBlocks = null;
     this.index.forget(index);
     if (this.geometry.kind === "btree") return;
     // It may have been changed, and a snapshot under way have left that out.

@@ -1,6 +1,6 @@
 import type { SheepfsError } from "../base/errors.ts";
 import type { RangeHold } from "../base/ranges.ts";
-import type { Scope } from "../base/scope.ts";
+import type { Scope, Unsubscribe } from "../base/scope.ts";
 import type { Transfer, Tube } from "../base/transfer.ts";
 import type { Generation } from "./generations.ts";
 import type { PendingUpdate } from "./index-writer.ts";
@@ -35,6 +35,11 @@ export class Job {
   generation: Generation | null = null;
   /** True while its pieces are being begun: what settles meanwhile does not finish it. */
   beginning = false;
+  /** Pieces that need nothing of the transfer at the moment. */
+  aside = 0;
+  /** The transfer was told that it was interrupted; what was begun goes on without it. */
+  left = false;
+  unsubscribe: Unsubscribe | null = null;
 
   constructor(transfer: Transfer) {
     this.transfer = transfer;
@@ -76,6 +81,8 @@ export class Piece implements ObjectRequest, RangeHold, PendingUpdate {
   reloaded = false;
   /** How often it met a snapshot. */
   snapshots = 0;
+  /** It is counted in `aside` of its job. */
+  aside = false;
   /** Settled for its job, its range closed until the store knows that it can no longer land. */
   inDoubt = false;
   /** The store knew it before the failure was told. */

@@ -16,6 +16,9 @@ export class RequestPool {
     job.error = null;
     job.generation = null;
     job.beginning = false;
+    job.aside = 0;
+    job.left = false;
+    job.unsubscribe = null;
     const pieceBytesMax = isOfBlock(mode) ? objectBytes : limits.pieceBytesMax;
     job.cursor.begin(transfer, objectBytes, pieceBytesMax);
     return job;

@@ -6,7 +6,7 @@ import type { Transfer } from "../base/transfer.ts";
 import { type InodeHeader, InodeHeaderStruct } from "../wire/inode.ts";
 import { VolumeCore, type VolumePorts, type VolumeTarget } from "./core.ts";
 import { discard, type Extent } from "./discard.ts";
-import { countOwnBlocks, seek } from "./extents.ts";
+import { countSetBlocks, seek } from "./extents.ts";
 import { geometryOf } from "./geometry.ts";
 import { ReadPath } from "./reads.ts";
 import { objectRemoved } from "./removal.ts";
@@ -161,9 +161,9 @@ export class Volume {
     return seek(this.#core, offset, what, scope);
   }
 
-  /** Bytes of the objects that are its own. The first call reads the whole index, once. */
+  /** Bytes of the blocks that have data, own or shared. The first call reads the whole index, once. */
   async allocatedBytes(scope: Scope): Promise<number> {
-    return (await countOwnBlocks(this.#core, scope)) * this.objectBytes;
+    return (await countSetBlocks(this.#core, scope)) * this.objectBytes;
   }
 
   /**

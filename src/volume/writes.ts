@@ -7,6 +7,7 @@ import type { VolumeCore } from "./core.ts";
 import { SnapshotFollower } from "./follow.ts";
 import { Generations } from "./generations.ts";
 import { IndexWriter } from "./index-writer.ts";
+import { interrupted, Leaving } from "./leaving.ts";
 import type { Job, JobMode, Piece, PieceOwner } from "./piece.ts";
 import { holeSlot, lockEnd, lockStart, lockUnitBytes, unloadedSlot, writeKind } from "./plan.ts";
 import { objectRemoved } from "./removal.ts";
@@ -28,6 +29,7 @@ export class WritePath implements PieceOwner {
   readonly #lock = new RangeLock();
   readonly #waiting: WaitingPieces;
   readonly #follower: SnapshotFollower;
+  readonly #leaving = new Leaving();
   #writer: IndexWriter;
   /** Pieces at the store. */
   #inflight = 0;
@@ -142,7 +144,7 @@ export class WritePath implements PieceOwner {
   }
 
   piecePulled(piece: Piece): void {
-    this.#parked.push(piece);
+    this.#park(piece);
   }
 
   pieceResolved(piece: Piece): void {
@@ -172,11 +174,15 @@ export class WritePath implements PieceOwner {
       this.#claim(this.#pool.piece(this, job));
     }
     job.beginning = false;
-    if (job.pieces > 0) return;
-    const { transfer, error, generation } = job;
+    if (job.pieces > 0) {
+      this.#leaving.check(job);
+      return;
+    }
+    const { transfer, error, generation, left } = job;
+    job.unsubscribe?.();
     this.#pool.freeJob(job);
     if (generation !== null) this.generations.leave(generation);
-    transfer.done(error);
+    if (!left) transfer.done(error);
   }
 
   #claim(piece: Piece): void {
@@ -194,8 +200,12 @@ export class WritePath implements PieceOwner {
       this.#finish(piece, core.failure);
       return;
     }
+    if (piece.job.left) {
+      this.#finish(piece, interrupted());
+      return;
+    }
     if (this.#following !== null) {
-      this.#parked.push(piece);
+      this.#park(piece);
       return;
     }
     const slot = core.index.get(piece.index);
@@ -287,7 +297,7 @@ export class WritePath implements PieceOwner {
     const isNamed = piece.kind === "write" || piece.slot === vid;
     if (isNamed && !touched.isOwed(piece.index)) this.#finish(piece, null);
     // Its index is the old VDI's: done again in the new one.
-    else if (this.#following !== null) this.#parked.push(piece);
+    else if (this.#following !== null) this.#park(piece);
     else this.#index(piece, vid);
   }
 
@@ -296,6 +306,7 @@ export class WritePath implements PieceOwner {
     piece.value = value;
     piece.indexing = true;
     this.#writer.add(piece);
+    this.#leaving.setAside(piece);
   }
 
   /** Somebody made a snapshot of the VDI; or the piece was under way when that was noticed. */
@@ -306,7 +317,7 @@ export class WritePath implements PieceOwner {
     } else if (this.#following === null && piece.vid !== this.#core.vid) {
       this.#plan(piece);
     } else {
-      this.#parked.push(piece);
+      this.#park(piece);
       // Whoever is parked is told how it ends.
       this.follow().catch(() => {});
     }
@@ -328,6 +339,7 @@ export class WritePath implements PieceOwner {
     const parked = this.#parked;
     this.#parked = [];
     for (const piece of parked) {
+      this.#leaving.takeBack(piece);
       if (failure === null) this.#plan(piece);
       else this.#finish(piece, this.#error(piece, failure));
     }
@@ -414,8 +426,14 @@ export class WritePath implements PieceOwner {
     return this.#core.ioError(error, "write", { index: piece.index, within: piece.offset });
   }
 
+  #park(piece: Piece): void {
+    this.#parked.push(piece);
+    this.#leaving.setAside(piece);
+  }
+
   #finish(piece: Piece, error: SheepfsError | null): void {
     const { job } = piece;
+    this.#leaving.takeBack(piece);
     job.pieces -= 1;
     if (error !== null) job.error ??= error;
     if (error?.inDoubt === true && !piece.resolvedEarly) {
