@@ -26,8 +26,8 @@ describe("a holder is known to have ended", () => {
   });
 
   test("when nobody has asked for its end yet", async () => {
-    // The shell becomes a program that does not wait for its child.
-    const parent = Bun.spawn(["sh", "-c", "true & echo $!; exec cat"], {
+    // The shell becomes a program that does not wait for its child, which ends only then.
+    const parent = Bun.spawn(["sh", "-c", "sleep 0.3 & echo $!; exec cat"], {
       stdin: "pipe",
       stdout: "pipe",
     });
