@@ -16,6 +16,8 @@ export interface ConnectOptions {
   readonly gateways: readonly Address[];
   readonly objectCache: boolean;
   readonly log: Logger;
+  /** See SheepClientOptions. */
+  readonly predecessors?: readonly Address[];
 }
 
 /** Makes the client; nothing is sent before it is asked for something. */
@@ -23,6 +25,7 @@ export function connect(options: ConnectOptions): Connection {
   const reactor = new Reactor();
   const client = new SheepClient({
     ...options,
+    predecessors: options.predecessors ?? [],
     transport: new TcpTransport(reactor),
     clock: realClock,
     random: realRandom,

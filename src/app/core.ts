@@ -1,7 +1,11 @@
+import { formatAddress } from "../base/address.ts";
 import { asSheepfsError } from "../base/errors.ts";
-import type { Scope } from "../base/scope.ts";
+import { limits } from "../base/limits.ts";
+import { deadlineScope, type Scope } from "../base/scope.ts";
+import type { SheepClient } from "../client/client.ts";
 import type { Holder } from "../cluster/attach-record.ts";
 import { clusterInfo } from "../cluster/info.ts";
+import { readHeader } from "../cluster/inode.ts";
 import { resolveVdi } from "../cluster/resolve.ts";
 import { realClock } from "../sys/clock.ts";
 import type { Reactor } from "../sys/reactor.ts";
@@ -10,8 +14,10 @@ import { buildTree } from "../tree/entries/root.ts";
 import type { Tree } from "../tree/node.ts";
 import { AttachedVolumes } from "../volume/attach.ts";
 import { SliceCache } from "../volume/slice-cache.ts";
+import type { InodeHeader } from "../wire/inode.ts";
 import { type ConnectOptions, connect } from "./connect.ts";
 import { clusterFacts, noVdiLife, vdiHolds, vdiLife } from "./facts.ts";
+import type { SavedConfig } from "./notes.ts";
 import { isGone } from "./self.ts";
 
 export interface CoreOptions extends ConnectOptions {
@@ -31,12 +37,22 @@ export interface Core {
   readonly tree: Tree;
   readonly volumes: AttachedVolumes;
   readonly reactor: Reactor;
+  /** What can be set, as it is now. */
+  config(): SavedConfig;
+  /** Sheep that may have writes which were not answered, as they are written. */
+  sheepInUse(): readonly string[];
+  /** Calls `fn` before anything is sent to a further sheep. */
+  onSheepInUse(fn: () => void): void;
+  header(vid: number, scope: Scope): Promise<InodeHeader>;
   /** Makes every volume durable, detaches and disconnects; all is tried whatever fails. */
   close(scope: Scope): Promise<void>;
 }
 
-/** @throws unavailable | not_ready | version when the cluster cannot be used | what attaching can */
-export async function openCore(options: CoreOptions, scope: Scope): Promise<Core> {
+/**
+ * @param scope null: nothing is asked of the cluster yet, and nothing attached
+ * @throws unavailable | not_ready | version when the cluster cannot be used | what attaching can
+ */
+export async function openCore(options: CoreOptions, scope: Scope | null): Promise<Core> {
   const { log, readOnly, pageCache, scratch } = options;
   const connection = connect(options);
   const { client, reactor } = connection;
@@ -55,7 +71,7 @@ export async function openCore(options: CoreOptions, scope: Scope): Promise<Core
   // With a volume attached, another cluster's objects would be written in its name.
   client.mayChangeCluster = () => volumes.empty;
   const facts = clusterFacts(client);
-  const switches = { pageCache, scratch };
+  const switches = { pageCache: { on: pageCache }, scratch };
   const life = readOnly ? noVdiLife : vdiLife({ caller: client, clock: realClock, isGone });
   const tree = buildTree({
     ...{ facts, life },
@@ -75,15 +91,34 @@ export async function openCore(options: CoreOptions, scope: Scope): Promise<Core
   };
   try {
     // A cluster that cannot be used is said before anything is shown of it.
-    await clusterInfo(client, scope);
+    if (scope !== null) await clusterInfo(client, scope);
     for (const name of options.attach) {
-      await attachNamed(volumes, new TextEncoder().encode(name), scope);
+      await attachNamed(volumes, new TextEncoder().encode(name), scope ?? ownScope());
     }
   } catch (thrown) {
-    await close(scope).catch((also: unknown) => {
+    await close(ownScope()).catch((also: unknown) => {
       log.error("not every volume could be detached", asSheepfsError(also));
     });
     throw thrown;
   }
-  return { tree, volumes, reactor, close };
+  return {
+    ...{ tree, volumes, reactor, close },
+    config: () => configOf(client, switches.pageCache.on),
+    sheepInUse: () => client.sheepInUse().map(formatAddress),
+    onSheepInUse: (fn) => {
+      client.usesSheep = fn;
+    },
+    header: (vid, within) => readHeader(client, vid, within),
+  };
+}
+
+function configOf(client: SheepClient, pageCache: boolean): SavedConfig {
+  const { gateway, gateways, objectCache } = client;
+  // A member that nobody named and that is used now is all that a successor may find.
+  const named = gateways.some((one) => formatAddress(one) === formatAddress(gateway));
+  return { pageCache, objectCache, gateways: named ? gateways : [...gateways, gateway] };
+}
+
+function ownScope(): Scope {
+  return deadlineScope(realClock, limits.operationTimeoutMs);
 }

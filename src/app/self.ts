@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { hostname } from "node:os";
-import type { Holder } from "../cluster/attach-record.ts";
+import type { Holder, ProcessMark } from "../cluster/attach-record.ts";
 
 /** Who attaches in the name of a process: another one for every call. */
 export function newHolder(pid: number = process.pid): Holder {
@@ -11,13 +11,16 @@ export function newHolder(pid: number = process.pid): Holder {
     machine: machineId(),
     bootId: lineOf("/proc/sys/kernel/random/boot_id"),
     pidNamespace: linkOf("/proc/self/ns/pid"),
-    pid,
-    startTicks: startTicksOf(pid) ?? 0,
+    ...processMark(pid),
   };
 }
 
+export function processMark(pid: number): ProcessMark {
+  return { pid, startTicks: statOf(pid)?.startTicks ?? 0 };
+}
+
 /**
- * Whether a holder is known to have ended: its process is no longer there, or its machine, which is
+ * Whether a holder is known to have ended: its processes are no longer there, or its machine, which is
  * this one, was started again. Never true for one that might run, such as that of another machine.
  */
 export function isGone(holder: Holder): boolean {
@@ -27,10 +30,10 @@ export function isGone(holder: Holder): boolean {
   // The numbers of another container's processes mean nothing here.
   if (holder.pidNamespace === "" || holder.pidNamespace !== linkOf("/proc/self/ns/pid"))
     return false;
-  return !runs(holder);
+  return !runs(holder) && (holder.server === undefined || !runs(holder.server));
 }
 
-function runs({ pid, startTicks }: Holder): boolean {
+function runs({ pid, startTicks }: ProcessMark): boolean {
   try {
     process.kill(pid, 0);
   } catch (error) {
@@ -38,15 +41,21 @@ function runs({ pid, startTicks }: Holder): boolean {
     if (code === "ESRCH") return false;
   }
   // It may be there and not ours to look at.
-  const ticks = startTicksOf(pid);
-  return ticks === null || ticks === startTicks;
+  const stat = statOf(pid);
+  return stat === null || (stat.startTicks === startTicks && !stat.ends);
 }
 
-/** When the process began; null when that cannot be seen. */
-function startTicksOf(pid: number): number | null {
+/** Of the flags of a process: it runs no more of its program. */
+const exiting = 4;
+
+/** When a process began, and whether it has ended as far as it can write; null when it is not seen. */
+function statOf(pid: number): { readonly startTicks: number; readonly ends: boolean } | null {
   const text = lineOf(`/proc/${pid}/stat`);
-  const ticks = Number(text.slice(text.lastIndexOf(")") + 2).split(" ")[19]);
-  return text === "" || !Number.isSafeInteger(ticks) ? null : ticks;
+  // Behind the name, which may have any characters.
+  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  const startTicks = Number(fields[19]);
+  if (text === "" || !Number.isSafeInteger(startTicks)) return null;
+  return { startTicks, ends: (Number(fields[6]) & exiting) !== 0 };
 }
 
 /**

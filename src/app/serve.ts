@@ -106,7 +106,13 @@ export async function serve(
   const frontends: Frontend[] = [webdav];
   const ends: Promise<NodeJS.Signals | Awaited<FuseFrontend["ended"]>>[] = [signal];
   if (wish.mount !== null) {
-    const fuse = new FuseFrontend({ ...wish.mount, reactor: core.reactor, clock: realClock, log });
+    const fuse = new FuseFrontend({
+      ...wish.mount,
+      reactor: core.reactor,
+      clock: realClock,
+      log,
+      keep: null,
+    });
     frontends.push(fuse);
     ends.push(fuse.ended);
   }

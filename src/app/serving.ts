@@ -29,7 +29,7 @@ export interface Serving {
  */
 export async function serveFrontends(serving: Serving): Promise<void> {
   const { core, frontends, over, log } = serving;
-  const manager = new ServiceManager(process.env, realClock);
+  const manager = new ServiceManager(process.env, realClock, () => true);
   using _ = reloadOnHangup(serving, manager);
   const started: Frontend[] = [];
   let failure: SheepfsError | null = null;

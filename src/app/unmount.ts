@@ -3,8 +3,9 @@ import { type FileHandle, open, readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
-import { realMountpoint } from "../fuse/mountpoint.ts";
-import { unmount as unmountPath } from "../fuse/unmount.ts";
+import { mountOn, realMountpoint } from "../fuse/mountpoint.ts";
+import { nothingMounted, unmountNow, unmount as unmountPath } from "../fuse/unmount.ts";
+import { findKeeper } from "../keeper/find.ts";
 
 const volumeDirectory = "volume";
 
@@ -15,10 +16,46 @@ const volumeDirectory = "volume";
  */
 export async function unmount(text: string): Promise<void> {
   const path = realMountpoint(text);
-  const daemons = daemonsOf(path);
   await withDeadline(flushVolumes(path), path);
+  // Only now: who looks at processes may have to wait for one that waits for a daemon that hangs.
+  const daemons = processesOf(path);
   await unmountPath(text);
-  await ended(daemons);
+  if (await ended(daemons, limits.operationTimeoutMs)) return;
+  throw new SheepfsError("timed_out", `unmounted, but the daemon (pid ${daemons}) has not ended`);
+}
+
+/**
+ * Unmounts at once, also when the daemon hangs or is gone, and returns when all that served it has
+ * ended: in order when it can, else it is killed.
+ * @throws invalid when nothing of ours is mounted there | denied | busy
+ */
+export async function unmountByForce(text: string): Promise<void> {
+  const path = realMountpoint(text);
+  // First of all, for the same reason. Where nothing is mounted a daemon may be left all the same.
+  const isMounted = mountOn(path) !== null;
+  if (isMounted) await unmountNow(path);
+  const pids = processesOf(path);
+  if (!isMounted && pids.length === 0) throw nothingMounted(path);
+  if (await ended(pids, limits.daemonEndMs)) return;
+  // The keeper first: it would start another server.
+  for (const pid of pids) killIfThere(pid);
+  for (const pid of processesOf(path)) killIfThere(pid);
+  if (await ended(pids, limits.daemonEndMs)) return;
+  throw new SheepfsError("timed_out", `unmounted, but pid ${pids.join(", ")} has not ended`);
+}
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It has just ended.
+  }
+}
+
+/** The keeper of this mountpoint first, then whoever else serves it. */
+function processesOf(path: string): number[] {
+  const card = findKeeper(path);
+  return card === null ? daemonsOf(path) : [card.keeper, card.server];
 }
 
 /** While it is mounted the failure has somebody to be told to. */
@@ -71,7 +108,7 @@ async function volumeNames(folder: string): Promise<string[]> {
 async function withDeadline(work: Promise<void>, path: string): Promise<void> {
   const late = Promise.withResolvers<never>();
   const timer = setTimeout(() => {
-    const advice = `to give up what it has not written: umount -f ${path}`;
+    const advice = `to give up what it has not written: sheepfs umount --force ${path}`;
     late.reject(
       new SheepfsError("timed_out", `the daemon of '${path}' does not answer; ${advice}`),
     );
@@ -107,14 +144,13 @@ function namesPath(pid: number, path: string): boolean {
 }
 
 /** A process that has ended may stay listed, without its program, until somebody asks for its end. */
-async function ended(pids: readonly number[]): Promise<void> {
-  const deadlineMs = performance.now() + limits.operationTimeoutMs;
+async function ended(pids: readonly number[], withinMs: number): Promise<boolean> {
+  const deadlineMs = performance.now() + withinMs;
   while (pids.some((pid) => existsSync(`/proc/${pid}/exe`))) {
-    if (performance.now() > deadlineMs) {
-      throw new SheepfsError("timed_out", `unmounted, but the daemon (pid ${pids}) has not ended`);
-    }
+    if (performance.now() > deadlineMs) return false;
     await Bun.sleep(5);
   }
+  return true;
 }
 
 /** Processes come and go while we look, and others' are closed to us. */

@@ -28,6 +28,21 @@ export const limits = {
   daemonReadyMs: 30_000,
   /** How long a daemon of no use may take to end before it is killed. */
   daemonEndMs: 2_000,
+  /**
+   * A server that lives for so long has got over what ended the one before it; so many deaths in a
+   * row that come sooner are a reason that starting anew does not cure.
+   */
+  serverSettleMs: 2_000,
+  serverDeathsMax: 5,
+  /** How often a server is started that cannot be for want of memory or descriptors, and how soon. */
+  serverStartsMax: 120,
+  serverStartAgainMs: 500,
+  /** How long a program may take until it is loaded and can take over. */
+  successorLoadMs: 20_000,
+  /** How long a server that is to hand over waits for what is under way. */
+  handOverMs: 10_000,
+  /** How long `sheepfs upgrade` waits for the keeper. */
+  upgradeTimeoutMs: 60_000,
   /** How long `sheepfs umount` waits for a flush: longer than an operation, to hear its reason. */
   unmountFlushMs: 65_000,
   /** Messages taken from the kernel before other work has its turn. */
@@ -65,11 +80,20 @@ export const limits = {
   /** How often requests are looked at for deadlines and cancellation. */
   requestSweepMs: 100,
   /**
-   * A write that was answered after a copy of it was lost with a connection is acknowledged so long
-   * after the sheep that had the lost copy was heard again or was gone: what a running sheep has
-   * read it has executed by then, as it has executed the same write sent later.
+   * A write that was answered after a copy of it was lost with a connection is acknowledged when the
+   * sheep that had the lost copy has run for so long since, or was gone for so long: what a running
+   * sheep has read it has executed by then, as it has executed the same write sent later.
    */
   exclusionMs: 2_000,
+  /** Pause between an answer and the next question to a sheep of which it is seen that it runs. */
+  exclusionSignMs: 200,
+  /** Between two answers of a sheep; after a longer pause it counts as having been stopped. */
+  exclusionGapMs: 1_000,
+  /**
+   * A successor of a killed process writes nothing before every sheep that may have writes of that
+   * process has run for so long, or is gone for so long: what they had read they have executed by then.
+   */
+  successionMs: 400,
   /** Pause between two attempts to hear from a sheep that has a lost copy. */
   exclusionProbeMs: 500,
   /** From when on a request that has to wait is told of, in the log and in cluster/status. */
@@ -194,10 +218,16 @@ export const limits = {
   snapshotRetriesMax: 8,
   /** Blocks copied at once when a volume moves to its new working VDI. */
   snapshotCopiesInflightMax: 4,
-  /** How long a block is not written anew while the object of before its discard is still there. */
-  removalWaitMs: 10_000,
-  /** Pause between two looks for it. */
+  /**
+   * How long a block that is written anew waits for the object of before its discard to go, until it
+   * is found out whether those who were to remove it have run for a while, or are gone.
+   */
+  removalWaitMs: 1_000,
+  /** Pause between two looks for it, before that and then. */
   removalPollMs: 20,
+  removalLookMs: 250,
+  /** What a sheep was to remove it has removed when it has run for so long since. */
+  removalRunMs: 10_000,
   /** Inodes that a listing of VDIs reads at once. */
   inodeReadsInflightMax: 32,
   /** First read of an inode: its header and the slots of most volumes (11 GiB at 4 MiB a block). */
@@ -218,6 +248,12 @@ export const limits = {
   pooledRequestsMax: 512,
   /** Open handles of one frontend. */
   handlesMax: 65_536,
+  /** Longest text of an open file that a successor of this process gets. */
+  savedTextBytesMax: 64 * KiB,
+  /** All of them; what is opened beyond that is stale after a restart. */
+  savedTextsBytesMax: 4 * MiB,
+  /** Notes for a successor beyond which they are written anew, without what is over. */
+  notesBytesMax: 4 * MiB,
   /** One file of the embedded sheep's journal, filled with zeros when it is made. */
   sheepJournalBytes: 4 * MiB,
   /** What it may grow to: a snapshot of a full index is one record of 20 MiB and more. */
@@ -370,6 +406,10 @@ assert(limits.dedicatedBufferBytes >= 256 * 48, "the headers of all slots fit a 
 assert(limits.pieceBytesMax <= limits.messageBytesMax, "a message is at least one piece");
 assert(limits.quietMs < limits.silentMs, "a gateway is asked before it counts as silent");
 assert(limits.silentMs < limits.silentConnectionMs, "a gateway is left before it is given up");
+assert(
+  limits.exclusionGapMs * 2 <= limits.exclusionMs,
+  "a sheep that has run for long enough was seen several times",
+);
 assert(limits.operationTimeoutMs >= limits.requestTimeoutMs, "an operation outlives one request");
 assert(limits.unmountFlushMs > limits.operationTimeoutMs, "an unmount hears why a flush failed");
 assert(

@@ -1,4 +1,5 @@
 import { statSync } from "node:fs";
+import { isKeptServer } from "../app/server-mark.ts";
 import { asSheepfsError, errorTable, exitUsage } from "../base/errors.ts";
 import { printError, printOutput } from "./output.ts";
 import { type Request, resolveLine } from "./resolve.ts";
@@ -37,6 +38,13 @@ async function carryOut(request: Request): Promise<void> {
   }
 }
 
+/** A server's own mount would wait for it; its keeper has looked. */
 function isDirectory(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  if (isKeptServer()) return true;
+  try {
+    return statSync(path).isDirectory();
+  } catch (thrown) {
+    // A mount that nobody serves any more.
+    return thrown instanceof Error && "code" in thrown && thrown.code === "ENOTCONN";
+  }
 }

@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { startedIn } from "../app/server-mark.ts";
 import { UsageError } from "./usage-error.ts";
 
 export const logLevels = ["error", "warn", "info", "debug"] as const;
@@ -20,5 +21,5 @@ export function logSettings(file: string | null, level: string | undefined): Log
       `SHEEPFS_LOG: '${wanted}' is no level; it is one of ${logLevels.join(", ")}`,
     );
   }
-  return { level: known, file: file === null ? null : resolve(file) };
+  return { level: known, file: file === null ? null : resolve(startedIn(), file) };
 }

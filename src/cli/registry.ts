@@ -6,6 +6,7 @@ type Loader = () => Promise<Command | CommandGroup>;
 export const commandLoaders: Readonly<Record<string, Loader>> = {
   mount: async () => (await import("./mount.ts")).mountCommand,
   umount: async () => (await import("./umount.ts")).umountCommand,
+  upgrade: async () => (await import("./upgrade.ts")).upgradeCommand,
   serve: async () => (await import("./serve.ts")).serveCommand,
   sheep: async () => (await import("./sheep.ts")).sheepCommand,
   vdi: async () => (await import("./vdi/index.ts")).vdiCommands,

@@ -1,5 +1,6 @@
 import { statSync } from "node:fs";
 import { dirname } from "node:path";
+import { isKeptServer } from "../app/server-mark.ts";
 import { SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { ServiceLog } from "../base/log.ts";
@@ -24,6 +25,8 @@ export interface Service {
  * @throws whatever keeps it from being usable; nothing of it is left then
  */
 export async function runService(service: Service): Promise<void> {
+  // What a server would look at here may be its own mount, which waits for it.
+  if (isKeptServer()) return await serveLogged(service, () => {});
   refuseLogInside(service);
   if (service.foreground) {
     await serveLogged(service, (said) => {
@@ -75,8 +78,13 @@ async function openLog({ log: { level, file }, foreground }: Service): Promise<S
 function refuseLogInside({ log, mountpoint }: Service): void {
   if (log.file === null || mountpoint === null) return;
   const device = (path: string): string | null => {
-    const found = statSync(path, { throwIfNoEntry: false });
-    return found === undefined ? null : `${found.dev}:${found.ino}`;
+    try {
+      const { dev, ino } = statSync(path);
+      return `${dev}:${ino}`;
+    } catch {
+      // It is not there, or a mount that nobody serves any more.
+      return null;
+    }
   };
   const forbidden = device(mountpoint);
   for (let folder = dirname(log.file); ; folder = dirname(folder)) {

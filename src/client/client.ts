@@ -9,8 +9,9 @@ import type { SheepReply, SheepRequest } from "../wire/header.ts";
 import { opcodes } from "../wire/opcode.ts";
 import { callDedicated } from "./call-at.ts";
 import type { SheepCaller } from "./caller.ts";
+import type { DispatchCounters } from "./counters.ts";
 import { Dedicated } from "./dedicated.ts";
-import { type DispatchCounters, Dispatcher } from "./dispatcher.ts";
+import { Dispatcher } from "./dispatcher.ts";
 import { Members } from "./members.ts";
 import type { PoolPorts } from "./pool.ts";
 import type { ClusterIdentity } from "./sign.ts";
@@ -25,6 +26,8 @@ export interface SheepClientOptions {
   readonly random: Random;
   readonly log: Logger;
   readonly objectCache: boolean;
+  /** Sheep that may have writes of the process whose place we take; none where there was none. */
+  readonly predecessors: readonly Address[];
 }
 
 export interface ClientStats extends Readonly<DispatchCounters> {
@@ -100,6 +103,16 @@ export class SheepClient implements SheepCaller, AsyncDisposable {
     this.store.objectCache = enabled;
   }
 
+  /** Sheep that may have writes of ours which were not answered. */
+  sheepInUse(): Address[] {
+    return this.#dispatcher.sheepInUse();
+  }
+
+  /** Called before anything is sent to a further sheep. */
+  set usesSheep(fn: () => void) {
+    this.#dispatcher.usesSheep = fn;
+  }
+
   /** Whether a sheep of another cluster may be used: only while nothing of this one is attached. */
   set mayChangeCluster(mayChange: () => boolean) {
     this.#dispatcher.pool.mayChangeCluster = mayChange;
@@ -150,7 +163,7 @@ export class SheepClient implements SheepCaller, AsyncDisposable {
       connections: pool.current?.connections ?? 0,
       requestsInflight: this.#dispatcher.requestsInflight,
       requestsWaiting: this.#dispatcher.waiting,
-      requestsHeld: this.#dispatcher.held,
+      requestsHeld: this.#dispatcher.holding.count,
       bytesInflight: this.#dispatcher.bytesInflight,
     };
   }

@@ -5,14 +5,17 @@ import { limits } from "../base/limits.ts";
 import type { Scope } from "../base/scope.ts";
 import { resultError, results } from "../wire/result.ts";
 import type { Connection } from "./connection.ts";
-import { closedError, endOf, unusable } from "./ending.ts";
-import { type CallPlan, type CallReply, type CallSink, Flight } from "./flight.ts";
+import { newCounters } from "./counters.ts";
+import { closedError, doubted, endOf, unusable } from "./ending.ts";
+import type { Suspect } from "./exclusion.ts";
+import { type CallPlan, type CallSink, Flight } from "./flight.ts";
 import type { Gateway } from "./gateway.ts";
 import { Holding } from "./holding.ts";
 import type { ObjectRequest } from "./object-request.ts";
 import { GatewayPool, type PoolOwner, type PoolPorts } from "./pool.ts";
 import { FlightQueue } from "./queue.ts";
 import { afterAnswer, afterLoss, backoffMs } from "./replay.ts";
+import { Succession } from "./succession.ts";
 import { Turns } from "./turns.ts";
 import { Waits, worldOf } from "./waits.ts";
 
@@ -23,17 +26,9 @@ export interface ClusterMembers {
   recovering(): Promise<boolean>;
 }
 
-/** What happened so far. */
-export interface DispatchCounters {
-  requests: number;
-  replays: number;
-  /** Results that were tried again. */
-  retries: number;
-  connectionsLost: number;
-  /** Reads and writes that were sent again since the members of the cluster changed meanwhile. */
-  repeats: number;
-  /** Requests that ended with inDoubt. */
-  inDoubt: number;
+interface DispatchPorts extends PoolPorts {
+  /** See SheepClientOptions. */
+  readonly predecessors: readonly Address[];
 }
 
 /**
@@ -46,19 +41,13 @@ export interface DispatchCounters {
  */
 export class Dispatcher implements PoolOwner {
   readonly pool: GatewayPool;
-  readonly counters: DispatchCounters = {
-    requests: 0,
-    replays: 0,
-    retries: 0,
-    connectionsLost: 0,
-    repeats: 0,
-    inDoubt: 0,
-  };
+  readonly counters = newCounters();
   readonly waits: Waits;
   readonly #ports: PoolPorts;
   readonly #members: ClusterMembers;
-  readonly #holding: Holding;
+  readonly holding: Holding;
   readonly #turns: Turns;
+  readonly #succession: Succession;
   readonly #waiting = new FlightQueue();
   readonly #paused = new Map<Flight, Timer>();
   readonly #free: Flight[] = [];
@@ -69,32 +58,44 @@ export class Dispatcher implements PoolOwner {
   #pumpTimer: Timer | null = null;
   #nowMs = 0;
   #closed = false;
+  /** Told before anything is sent to a sheep that nothing was sent to. */
+  usesSheep: () => void = () => {};
 
-  constructor(ports: PoolPorts, addresses: readonly Address[], members: ClusterMembers) {
+  constructor(ports: DispatchPorts, addresses: readonly Address[], members: ClusterMembers) {
     this.#ports = ports;
     this.#members = members;
     this.waits = new Waits(ports.clock, ports.log);
     this.pool = new GatewayPool(ports, this, addresses);
     const left = (address: Address): Promise<boolean> => members.left(address);
-    this.#holding = new Holding({ ...ports, left });
+    this.holding = new Holding({ ...ports, left });
     this.#turns = new Turns({
       clock: ports.clock,
       recovering: () => members.recovering(),
       changed: () => this.#pump(),
       submit: (plan, sink, scope) => this.submitCall(plan, sink, scope),
     });
+    const lost = (address: Address): Suspect => this.holding.lost(address);
+    const opened = (): void => this.#pump();
+    this.#succession = new Succession({ ...ports, lost, opened }, ports.predecessors);
+  }
+
+  /** Sheep that may have writes which were not answered. */
+  sheepInUse(): Address[] {
+    const addresses = this.holding.suspects();
+    this.pool.forEachGateway(({ address }) => addresses.push(address));
+    return addresses;
   }
 
   get needsGateway(): boolean {
     return this.#count > 0;
   }
 
-  get waiting(): number {
-    return this.#waiting.count;
+  get epoch(): number {
+    return this.#turns.epoch;
   }
 
-  get held(): number {
-    return this.#holding.count;
+  get waiting(): number {
+    return this.#waiting.count;
   }
 
   get bytesInflight(): number {
@@ -124,8 +125,9 @@ export class Dispatcher implements PoolOwner {
     this.#sweepTimer?.cancel();
     this.#pumpTimer?.cancel();
     const flights = this.#flights();
-    this.#holding.destroy();
+    this.holding.destroy();
     this.#turns.destroy();
+    this.#succession.destroy();
     for (const timer of this.#paused.values()) timer.cancel();
     this.#waiting.remove(() => true);
     this.pool.destroy();
@@ -139,6 +141,7 @@ export class Dispatcher implements PoolOwner {
 
   gatewayReady(gateway: Gateway, epoch: number): void {
     if (gateway.connections === 1) {
+      this.usesSheep();
       this.#members.lookSoon();
       this.#turns.restart(epoch);
     } else {
@@ -155,6 +158,7 @@ export class Dispatcher implements PoolOwner {
 
   answered(flight: Flight, gateway: Gateway): void {
     if (flight.call !== null) flight.gateway = gateway;
+    this.holding.removals.mayRemove(flight, gateway.address);
     this.#turns.ended(flight);
     this.#sawEpoch(flight.replyEpoch);
     if (flight.state === "detached") {
@@ -201,7 +205,7 @@ export class Dispatcher implements PoolOwner {
     const ended = this.#closed || flight.scope.cancelled || flight.deadlineMs <= this.#nowMs;
     if (!ended && this.#waiting.first === null && this.#send(flight)) return;
     this.#wait(flight);
-    if (this.#turns.apart) this.#pumpSoon();
+    if (this.#apart) this.#pumpSoon();
     if (ended) this.#ports.clock.after(0, () => this.#sweep());
     else this.pool.ensure();
   }
@@ -222,6 +226,11 @@ export class Dispatcher implements PoolOwner {
     this.#wait(flight);
   }
 
+  /** Some may go while others that came before wait. */
+  get #apart(): boolean {
+    return this.#turns.apart || this.#succession.holds;
+  }
+
   #pumpSoon(): void {
     this.#pumpTimer ??= this.#ports.clock.after(0, () => {
       this.#pumpTimer = null;
@@ -230,7 +239,7 @@ export class Dispatcher implements PoolOwner {
   }
 
   #pump(): void {
-    if (this.#turns.apart) this.#pumpApart();
+    if (this.#apart) this.#pumpApart();
     else this.#pumpInOrder();
     if (this.#waiting.first !== null) this.pool.ensure();
   }
@@ -259,6 +268,7 @@ export class Dispatcher implements PoolOwner {
 
   #send(flight: Flight): boolean {
     if (!this.#fits(flight) || !this.#turns.isFree(flight)) return false;
+    if (flight.changes && this.#succession.holds) return false;
     const connection = this.pool.pick();
     if (connection === null) return false;
     this.#sendOn(connection, flight);
@@ -277,6 +287,7 @@ export class Dispatcher implements PoolOwner {
     }
     this.#turns.began(flight);
     flight.sentEpoch = this.#turns.epoch;
+    flight.sends += 1;
     connection.send(flight);
   }
 
@@ -295,18 +306,16 @@ export class Dispatcher implements PoolOwner {
     }
     switch (afterAnswer(flight.rule, result)) {
       case "retry":
-        if (flight.changes && result === results.network.code) this.#holding.lostWithin(flight);
+        if (flight.changes && result === results.network.code) this.holding.lostWithin(flight);
         this.#pause(flight);
         return;
       case "elsewhere":
         this.pool.leave(gateway);
         this.#pause(flight);
         return;
-      case "in_doubt": {
-        const { code, message } = resultError(result);
-        this.#finish(flight, new SheepfsError(code, message, { inDoubt: true }));
+      case "in_doubt":
+        this.#finish(flight, doubted(resultError(result)));
         return;
-      }
       case "done":
       case "fail":
         this.#conclude(flight, resultError(result));
@@ -330,7 +339,7 @@ export class Dispatcher implements PoolOwner {
     const sent = connection.mayHave(flight);
     if (connection.culprit === flight) flight.corruptReplies += 1;
     if (sent && flight.changes && flight.rule !== "once") {
-      this.#holding.lostAt(flight, connection.address);
+      this.holding.lostAt(flight, connection.address);
     }
     if (flight.abandoned && flight.suspects === null) {
       // Nobody waits for it, and it was not executed.
@@ -344,7 +353,7 @@ export class Dispatcher implements PoolOwner {
         return;
       case "in_doubt":
         this.counters.inDoubt += 1;
-        this.#finish(flight, new SheepfsError(why.code, why.message, { inDoubt: true }));
+        this.#finish(flight, doubted(why));
         return;
       case "fail":
         this.#conclude(flight, why);
@@ -358,13 +367,13 @@ export class Dispatcher implements PoolOwner {
       return;
     }
     flight.error = error;
-    this.#holding.hold(flight);
+    this.holding.hold(flight);
   }
 
   /** The end of a flight that no connection knows. */
   #finish(flight: Flight, error: SheepfsError | null): void {
     const { object, call, abandoned } = flight;
-    const reply = call === null || abandoned || error !== null ? null : replyOf(flight);
+    const reply = call === null || abandoned || error !== null ? null : flight.reply();
     this.#uncharge(flight);
     this.#count -= 1;
     this.#recycle(flight);
@@ -413,8 +422,8 @@ export class Dispatcher implements PoolOwner {
       this.#paused.delete(flight);
       this.#finish(flight, this.#endOf(flight, false));
     }
-    for (const flight of this.#holding.take(this.#nowMs)) this.#finish(flight, flight.error);
-    for (const flight of this.#holding.flights()) if (this.#isOver(flight)) this.#abandon(flight);
+    for (const flight of this.holding.take(this.#nowMs)) this.#finish(flight, flight.error);
+    for (const flight of this.holding.flights()) if (this.#isOver(flight)) this.#abandon(flight);
     this.pool.forEachGateway((gateway) => gateway.forEachConnection((one) => this.#sweepSent(one)));
     this.pool.check(this.#nowMs);
     this.waits.look(this.#flights(), worldOf(this.pool, this.#turns.apart, this.#nowMs));
@@ -422,7 +431,7 @@ export class Dispatcher implements PoolOwner {
 
   /** All that somebody waits for. */
   #flights(): Flight[] {
-    const flights: Flight[] = [...this.#paused.keys(), ...this.#holding.flights()];
+    const flights: Flight[] = [...this.#paused.keys(), ...this.holding.flights()];
     for (let flight = this.#waiting.first; flight !== null; flight = flight.next) {
       flights.push(flight);
     }
@@ -488,11 +497,4 @@ export class Dispatcher implements PoolOwner {
     if (inDoubt) this.counters.inDoubt += 1;
     return this.#closed ? closedError(flight) : endOf(flight, this.pool, inDoubt);
   }
-}
-
-const noData = new Uint8Array(0);
-
-function replyOf({ replyHeader: header, gateway, result, data }: Flight): CallReply | null {
-  if (header === null || gateway === null) return null;
-  return { header, result, data: data ?? noData, gateway };
 }

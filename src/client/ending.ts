@@ -34,3 +34,8 @@ export function closedError(flight: Flight): SheepfsError {
   const inDoubt = sent && (flight.changes || flight.rule === "once");
   return new SheepfsError("cancelled", "the client of the cluster was closed", { inDoubt });
 }
+
+/** It may have been executed, or be yet. */
+export function doubted({ code, message }: SheepfsError): SheepfsError {
+  return new SheepfsError(code, message, { inDoubt: true });
+}

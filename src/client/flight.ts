@@ -25,6 +25,8 @@ export interface CallReply {
   /** The payload; empty when it went into the caller's own buffer. */
   readonly data: Uint8Array;
   readonly gateway: Gateway;
+  /** How often it was sent, wherever. */
+  readonly sends: number;
 }
 
 /** A call, before it is a flight. */
@@ -52,10 +54,15 @@ const changing: ReadonlySet<number> = new Set([
   opcodes.discardObject.code,
 ]);
 
+/** Of the high half of an object's name. */
+const inodeBit = 1 << 31;
+
 const endless = new CancelScope(Number.POSITIVE_INFINITY);
 
 /** Where a flight is. `detached`: nobody waits for it, but its connection owes an answer. */
 export type FlightState = "free" | "waiting" | "paused" | "sent" | "held" | "detached";
+
+const noData = new Uint8Array(0);
 
 /**
  * One request under way, through all its attempts. Reused; its fields are set by who holds it: the
@@ -117,6 +124,7 @@ export class Flight {
   /** Its payload counts as in flight. */
   charged = false;
   attempts = 0;
+  sends = 0;
   corruptReplies = 0;
   /** Lost copies of it that might still be executed. */
   suspects: Suspect[] | null = null;
@@ -134,6 +142,11 @@ export class Flight {
   /** Its answer comes from another time of the cluster than its request. */
   get overtaken(): boolean {
     return this.place >= 0 && this.rule !== "once" && this.replyEpoch > this.sentEpoch;
+  }
+
+  /** It may clear slots, after which a sheep removes objects by itself. */
+  get writesInode(): boolean {
+    return this.changes && this.place >= 0 && (this.oidHigh & inodeBit) !== 0;
   }
 
   beginObject(request: ObjectRequest, flags: number): void {
@@ -172,6 +185,13 @@ export class Flight {
     this.targetAt = plan.at;
     this.receiveBytes = plan.into === null ? request.receiveBytes : plan.length;
     this.exact = plan.into !== null;
+  }
+
+  /** What it was answered with; null when it never was. */
+  reply(): CallReply | null {
+    const { replyHeader: header, gateway, result, data, sends } = this;
+    if (header === null || gateway === null) return null;
+    return { header, result, data: data ?? noData, gateway, sends };
   }
 
   /** Keeps what is to be sent, since the buffer goes back to its owner. */
@@ -232,7 +252,9 @@ export class Flight {
     this.gateway = null;
     this.charged = false;
     this.attempts = 0;
+    this.sends = 0;
     this.corruptReplies = 0;
+    for (const suspect of this.suspects ?? []) suspect.wanted -= 1;
     this.suspects = null;
     this.error = null;
     this.abandoned = false;

@@ -1,13 +1,20 @@
 import { type Address, formatAddress } from "../base/address.ts";
 import { limits } from "../base/limits.ts";
 import type { ConnectionPorts } from "./connection.ts";
-import { Probe } from "./probe.ts";
+import { Probe, type ProbeOutcome } from "./probe.ts";
 import type { ClusterIdentity } from "./sign.ts";
+
+/** What a sheep has to tell of, to be one of the cluster that we use. */
+interface ClusterNow {
+  readonly identity: ClusterIdentity;
+  readonly epoch: number;
+}
 
 /**
  * Looks, while another gateway is in use, whether one that was rather meant to be used answers
  * again. It is returned to when it has answered two looks in a row: one that comes and goes would
- * cost a pause each time. When it is lost again soon, the looks become rarer.
+ * cost a pause each time. One that tells of an older epoch than the gateway in use has not noticed that
+ * the others go on without it. When it is lost again soon, the looks become rarer.
  */
 export class Homecoming {
   readonly #ports: ConnectionPorts;
@@ -36,10 +43,10 @@ export class Homecoming {
   }
 
   /** Called now and then. @param better in the order in which they are preferred */
-  check(nowMs: number, better: readonly Address[], identity: ClusterIdentity): void {
+  check(nowMs: number, better: readonly Address[], cluster: ClusterNow): void {
     if (this.#probe !== null || nowMs < this.#lookNotBeforeMs) return;
-    if (identity === null) return;
-    this.#look(better, identity);
+    if (cluster.identity === null) return;
+    this.#look(better, cluster);
   }
 
   destroy(): void {
@@ -52,7 +59,7 @@ export class Homecoming {
     this.#seen = null;
   }
 
-  #look([address, ...others]: readonly Address[], identity: ClusterIdentity): void {
+  #look([address, ...others]: readonly Address[], cluster: ClusterNow): void {
     this.#probe = null;
     if (address === undefined) {
       this.#seen = null;
@@ -60,8 +67,8 @@ export class Homecoming {
       return;
     }
     this.#probe = new Probe(this.#ports, address, (outcome) => {
-      if (outcome.is === "alive" && outcome.identity === identity) this.#answered(address);
-      else this.#look(others, identity);
+      if (isOf(cluster, outcome)) this.#answered(address);
+      else this.#look(others, cluster);
     });
   }
 
@@ -78,4 +85,8 @@ export class Homecoming {
     this.#returnedAtMs = nowMs;
     this.#returnTo(address);
   }
+}
+
+function isOf({ identity, epoch }: ClusterNow, outcome: ProbeOutcome): boolean {
+  return outcome.is === "alive" && outcome.identity === identity && outcome.epoch >= epoch;
 }

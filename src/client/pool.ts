@@ -17,6 +17,8 @@ import { Spares } from "./spares.ts";
 export interface PoolOwner {
   /** Something waits for a gateway. */
   readonly needsGateway: boolean;
+  /** Of the cluster, as far as answers told; 0: not at all. */
+  readonly epoch: number;
   /** More can be sent than before. */
   gatewayReady(gateway: Gateway, epoch: number): void;
   answered(flight: Flight, gateway: Gateway): void;
@@ -284,7 +286,9 @@ export class GatewayPool implements GatewayOwner {
     this.#stopRound();
     const rank = this.#named.indexOf(current.address);
     const better = rank < 0 ? this.#named : this.#named.slice(0, rank);
-    if (better.length > 0) this.#homecoming.check(nowMs, better, this.#identity);
+    if (better.length === 0) return;
+    const cluster = { identity: this.#identity, epoch: this.#owner.epoch };
+    this.#homecoming.check(nowMs, better, cluster);
   }
 
   #return(address: Address): void {

@@ -6,12 +6,18 @@ import type { ClusterIdentity } from "./sign.ts";
 
 /** What became of asking a sheep for a sign of life. */
 export type ProbeOutcome =
-  | { readonly is: "alive"; readonly identity: ClusterIdentity }
+  | {
+      readonly is: "alive";
+      readonly identity: ClusterIdentity;
+      /** Of its cluster, as far as it knows. */
+      readonly epoch: number;
+    }
   | {
       readonly is: "dead";
       readonly why: SheepfsError;
       /** It was refused, or answered something else: whoever was there has ended, or runs. */
       readonly decided: boolean;
+      readonly refused: boolean;
     };
 
 const sizes = {
@@ -39,12 +45,13 @@ export class Probe implements ConnectionOwner {
 
   connectionReady(connection: Connection): void {
     connection.destroy();
-    this.#ended({ is: "alive", identity: connection.identity });
+    const { identity, epoch } = connection;
+    this.#ended({ is: "alive", identity, epoch });
   }
 
   answered(): void {}
 
   connectionClosed(_connection: Connection, why: SheepfsError, refused: boolean): void {
-    this.#ended({ is: "dead", why, decided: refused || why.code !== "unavailable" });
+    this.#ended({ is: "dead", why, decided: refused || why.code !== "unavailable", refused });
   }
 }

@@ -74,17 +74,26 @@ export class SheepStore {
     return this.#read({ kind: "inode", vid, index: 0 }, offset, into, scope);
   }
 
-  /** Writes part of an inode in one request, so that nothing of it is torn by a crash of ours. */
+  /**
+   * Writes part of an inode in one request, so that nothing of it is torn by a crash of ours.
+   * @returns whether it was sent once only
+   */
   async writeInode(
     vid: number,
     offset: number,
     bytes: Uint8Array,
     scope: Scope,
     resolved?: () => void,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const fields = { kind: "inode", vid, index: 0, offset } as const;
     const request = objectRequest("writeObject", fields, { data: bytes });
-    await this.#write(request, scope, resolved);
+    const { sends } = await this.#write(request, scope, resolved);
+    return sends === 1;
+  }
+
+  /** Returns when no sheep has an object left to remove for a write of slots that ended by then. */
+  removalsOver(endedMs: number, scope: Scope): Promise<void> {
+    return this.#dispatcher.holding.removals.over(endedMs, scope);
   }
 
   readIndexNode(vid: number, number: number, into: Uint8Array, scope: Scope): Promise<void> {
@@ -115,11 +124,11 @@ export class SheepStore {
     if (reply.result === results.invalidParameters.code) reply.gateway.flushFree = true;
   }
 
-  async #write(request: SheepRequest, scope: Scope, resolved?: () => void): Promise<void> {
+  #write(request: SheepRequest, scope: Scope, resolved?: () => void): Promise<CallReply> {
     // Creates too: the volume lets nobody else write the object until this one is settled.
     const rule = "idempotent";
     const options = { rule, expected: [], into: null, resolved: resolved ?? null } as const;
-    await dispatchCall(this.#dispatcher, request, options, scope);
+    return dispatchCall(this.#dispatcher, request, options, scope);
   }
 
   /** In pieces, several under way; all have ended when it does. */

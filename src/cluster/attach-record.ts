@@ -4,8 +4,14 @@ import type { SheepCaller } from "../client/caller.ts";
 import { type AttributePlace, findAttribute, readAttribute } from "./attributes.ts";
 import { nameText } from "./name.ts";
 
+/** A process and when it began, as the kernel counts: numbers are used again. */
+export interface ProcessMark {
+  readonly pid: number;
+  readonly startTicks: number;
+}
+
 /** One mount or server, whichever of its processes serves, and where it runs. */
-export interface Holder {
+export interface Holder extends ProcessMark {
   /** No other one has the same, at whatever time. */
   readonly instance: string;
   /** Name of the machine, for people. */
@@ -15,9 +21,8 @@ export interface Holder {
   readonly bootId: string;
   /** Which processes the number is one of: those of one container. */
   readonly pidNamespace: string;
-  readonly pid: number;
-  /** When that process began, as the kernel counts: numbers are used again. */
-  readonly startTicks: number;
+  /** Who writes for it where that is another process: it may outlive the one that it was made for. */
+  readonly server?: ProcessMark;
 }
 
 /** The lock that its holder has in the cluster: of which VDI, taken through which sheep. */
@@ -126,7 +131,12 @@ const holderTexts = ["instance", "host", "machine", "bootId", "pidNamespace"] as
 function isHolder(value: unknown): value is Holder {
   if (!isObject(value)) return false;
   const texts = holderTexts.every((key) => typeof value[key] === "string");
-  return texts && Number.isSafeInteger(value["pid"]) && Number.isSafeInteger(value["startTicks"]);
+  return texts && isMark(value) && (value["server"] === undefined || isMark(value["server"]));
+}
+
+function isMark(value: unknown): boolean {
+  if (!isObject(value)) return false;
+  return Number.isSafeInteger(value["pid"]) && Number.isSafeInteger(value["startTicks"]);
 }
 
 function isLock(value: unknown): value is HeldLock {

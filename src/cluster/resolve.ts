@@ -1,5 +1,5 @@
 import { sameBytes } from "../base/bytes.ts";
-import { SheepfsError } from "../base/errors.ts";
+import { asSheepfsError, SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Scope } from "../base/scope.ts";
 import type { SheepCaller } from "../client/caller.ts";
@@ -109,8 +109,16 @@ async function notFound(
   scope: Scope,
 ): Promise<SheepfsError> {
   const { name, snapshot } = wanted;
-  const working = snapshot === null ? null : await findVdi(caller, { name, snapshot: null }, scope);
-  const snapshots = await snapshotsOf(caller, name, scope);
+  let working: InodeHeader | null = null;
+  let snapshots: readonly InodeHeader[] = [];
+  try {
+    if (snapshot !== null) working = await findVdi(caller, { name, snapshot: null }, scope);
+    snapshots = await snapshotsOf(caller, name, scope);
+  } catch (thrown) {
+    // That there is none is known; what else there is, is not.
+    const { message } = asSheepfsError(thrown);
+    return new SheepfsError("not_found", `there is no ${vdiText(wanted)} (${message})`);
+  }
   const texts = snapshots.slice(-limits.snapshotsNamedMax).map(snapshotText);
   const named = texts.length === 0 ? null : `its snapshots: ${texts.join(", ")}`;
   if (snapshot !== null) {

@@ -320,7 +320,9 @@ export const NotifyInvalInode = struct(
   },
   { size: 24 },
 );
-export const notifyCode = { invalInode: 2 } as const;
+export const notifyCode = { invalInode: 2, resend: 7 } as const;
+/** In the upper half of a message's number: it was read before, by us or by a predecessor. */
+export const resentBit = 0x8000_0000;
 
 export const fileType = { dir: 0o040000, file: 0o100000 } as const;
 export const accessMode = 3;

@@ -55,6 +55,7 @@ export class Channel implements MessageOwner {
   readonly #free: Message[] = [];
   #state: "reading" | "full" | "ended" = "reading";
   #whenIdle: (() => void)[] = [];
+  #stopped = false;
 
   constructor(
     device: FuseDevice,
@@ -80,6 +81,7 @@ export class Channel implements MessageOwner {
 
   /** Called by the reactor: takes what the kernel has, until it has nothing more. */
   readable(): void {
+    if (this.#stopped) return;
     for (let count = 0; count < limits.messagesPerBurstMax; count += 1) {
       const message = this.#take();
       if (message === null) return;
@@ -143,7 +145,7 @@ export class Channel implements MessageOwner {
     this.#free.push(message);
     if (this.#state === "full") {
       this.#state = "reading";
-      this.#device.watch(true);
+      this.#device.watch(!this.#stopped);
     }
     if (this.inFlight === 0) {
       for (const fn of this.#whenIdle.splice(0)) fn();
@@ -158,7 +160,14 @@ export class Channel implements MessageOwner {
 
   /** Reads no more. Messages under way can still be answered until `close`. */
   stopReading(): void {
+    this.#stopped = true;
     if (this.#state !== "ended") this.#device.watch(false);
+  }
+
+  /** Reads again after `stopReading`. */
+  goOn(): void {
+    this.#stopped = false;
+    if (this.#state === "reading") this.#device.watch(true);
   }
 
   /** Gives the device back: what is unanswered fails in the kernel. */

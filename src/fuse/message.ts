@@ -4,7 +4,7 @@ import { SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Scope, Unsubscribe } from "../base/scope.ts";
 import type { Transfer, Tube } from "../base/transfer.ts";
-import { InHeader, OutHeader, ReadIn, WriteIn, WriteOut } from "./abi.ts";
+import { InHeader, OutHeader, ReadIn, resentBit, WriteIn, WriteOut } from "./abi.ts";
 import { errnoOf, ioErrnoOf } from "./errno.ts";
 
 /** Where a message's own fields begin, behind the header. */
@@ -87,6 +87,16 @@ export class Message implements Transfer {
 
   get working(): boolean {
     return this.#state === "working";
+  }
+
+  /** The kernel has sent it before, and got no answer. */
+  get resent(): boolean {
+    return (this.uniqueHigh & resentBit) !== 0;
+  }
+
+  /** Its number, the same when it is sent again. */
+  get unique(): string {
+    return `${(this.uniqueHigh & ~resentBit) >>> 0}:${this.uniqueLow}`;
   }
 
   /** Takes the `bytes` that were read into the buffer as the next request. */

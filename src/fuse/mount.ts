@@ -10,6 +10,7 @@ import type { FuseDevice } from "./channel.ts";
 import type { MountOptions } from "./mount-options.ts";
 import { mountType } from "./mountinfo.ts";
 import { checkMountpoint } from "./mountpoint.ts";
+import { unmountNow } from "./unmount.ts";
 
 export interface MountWish {
   readonly mountpoint: string;
@@ -19,6 +20,8 @@ export interface MountWish {
   readonly gid: number;
   readonly clock: Clock;
   readonly reactor: Reactor;
+  /** A mount that nobody serves any more was taken away from here. */
+  replacing(path: string): void;
   /** Called while the kernel has a message and the device is watched. */
   readable(): void;
 }
@@ -26,6 +29,8 @@ export interface MountWish {
 export interface Mounted {
   /** The mountpoint's real path. */
   readonly path: string;
+  /** The device's own. */
+  readonly fd: number;
   readonly device: FuseDevice;
 }
 
@@ -51,9 +56,21 @@ export async function mountDevice(wish: MountWish): Promise<Mounted> {
   const path = await checkMountpoint({
     path: wish.mountpoint,
     ...{ nonEmpty: options.nonEmpty, uid, clock },
+    clearDead: async (dead) => {
+      await unmountNow(dead);
+      wish.replacing(dead);
+    },
   });
   const fd = uid === 0 ? mountDirectly(path, wish) : await mountByHelper(path, options);
-  return { path, device: new MountedDevice(wish.reactor, fd, () => wish.readable()) };
+  return { path, fd, device: new MountedDevice(wish.reactor, fd, () => wish.readable()) };
+}
+
+/** Goes on with a mount that a predecessor made. */
+export function inheritDevice(
+  { path, fd }: { readonly path: string; readonly fd: number },
+  wish: Pick<MountWish, "reactor" | "readable">,
+): Mounted {
+  return { path, fd, device: new MountedDevice(wish.reactor, fd, () => wish.readable()) };
 }
 
 function mountDirectly(path: string, { options, uid, gid }: MountWish): number {
@@ -115,7 +132,7 @@ async function mountByHelper(path: string, options: MountOptions): Promise<numbe
   try {
     const words = [...commonWords(options), ...helperWords(options)].join(",");
     const failure = await runHelper(["-o", words, "--", path], theirs);
-    const fd = failure === null ? receiveFd(ours) : null;
+    const fd = failure === null ? (receiveFd(ours, false)?.fd ?? null) : null;
     if (fd !== null) return fd;
     throw helperError(path, failure ?? "it sent no descriptor");
   } finally {

@@ -11,6 +11,8 @@ export interface MountpointWish {
   readonly nonEmpty: boolean;
   readonly uid: number;
   readonly clock: Clock;
+  /** Takes a mount away that nobody serves any more. @throws when it cannot be */
+  clearDead(path: string): Promise<void>;
 }
 
 /**
@@ -19,12 +21,10 @@ export interface MountpointWish {
  */
 export async function checkMountpoint(wish: MountpointWish): Promise<string> {
   const path = existingMountpoint(wish.path);
-  const row = mountOn(path);
-  if (row !== null && row.type === mountType) {
-    const alive = await answers(path, wish.clock);
-    throw alive
-      ? new SheepfsError("busy", `'${path}' is already mounted (${row.source}); unmount it first`)
-      : deadMount(path);
+  for (let row = mountOn(path); row?.type === mountType; row = mountOn(path)) {
+    const state = await stateOf(path, wish.clock);
+    if (state === "dead") await wish.clearDead(path);
+    else throw busyMount(path, row, state);
   }
   const around = mountAround(path);
   if (around?.type === mountType) {
@@ -91,24 +91,31 @@ function mountAround(path: string): MountRow | null {
   return around;
 }
 
-function deadMount(path: string): SheepfsError {
-  const advice = `clear it with: sheepfs umount ${path}`;
-  return new SheepfsError("busy", `'${path}' has a dead mount, its daemon is gone; ${advice}`);
+function busyMount(path: string, { source }: MountRow, state: "alive" | "silent"): SheepfsError {
+  if (state === "alive") {
+    return new SheepfsError("busy", `'${path}' is already mounted (${source}); unmount it first`);
+  }
+  const advice = `wait, or take it away with: sheepfs umount --force ${path}`;
+  return new SheepfsError(
+    "busy",
+    `the daemon of the mount on '${path}' does not answer; ${advice}`,
+  );
 }
 
-/** Whether the daemon behind a mount answers within a moment. */
-async function answers(path: string, clock: Clock): Promise<boolean> {
-  return await new Promise<boolean>((settle) => {
-    const timer = clock.after(limits.mountProbeMs, () => settle(false));
+/** Whether the daemon behind a mount answers within a moment, or is gone. */
+async function stateOf(path: string, clock: Clock): Promise<"alive" | "dead" | "silent"> {
+  return await new Promise((settle) => {
+    const timer = clock.after(limits.mountProbeMs, () => settle("silent"));
     // What statfs tells is never cached: a dead mount would answer a plain stat for a while.
     statfs(path).then(
       () => {
         timer.cancel();
-        settle(true);
+        settle("alive");
       },
-      () => {
+      (thrown: unknown) => {
         timer.cancel();
-        settle(false);
+        const code = thrown instanceof Error && "code" in thrown ? thrown.code : "";
+        settle(code === "ENOTCONN" || code === "ECONNABORTED" ? "dead" : "alive");
       },
     );
   });

@@ -1,7 +1,7 @@
-import { assert } from "../base/assert.ts";
 import { SheepfsError } from "../base/errors.ts";
 import type { Node, NodeId } from "../tree/node.ts";
 import { rootNodeId } from "./abi.ts";
+import type { Notes, SavedNode, SessionChange } from "./saved.ts";
 
 interface NodeRecord {
   readonly nodeId: number;
@@ -12,21 +12,15 @@ interface NodeRecord {
   lookups: number;
 }
 
-/** What another process needs to go on serving the same mount: nodes are found again by name. */
-export interface SavedNode {
-  readonly nodeId: number;
-  readonly parentNodeId: number;
-  readonly name: string;
-  readonly lookups: number;
-}
-
 /** Which node the kernel means by a nodeid. Numbers are never used twice in the life of a mount. */
 export class NodeTable {
   readonly #records = new Map<number, NodeRecord>();
   readonly #nodeIds = new Map<NodeId, number>();
+  readonly #notes: Notes;
   #nextNodeId = rootNodeId + 1;
 
-  constructor(root: Node) {
+  constructor(root: Node, notes: Notes) {
+    this.#notes = notes;
     const record = { nodeId: rootNodeId, parentNodeId: 0, name: "", node: root, lookups: 1 };
     this.#records.set(rootNodeId, record);
     this.#nodeIds.set(root.id, rootNodeId);
@@ -36,11 +30,20 @@ export class NodeTable {
     return this.#records.size;
   }
 
+  get nextNodeId(): number {
+    return this.#nextNodeId;
+  }
+
   /** @throws stale when the kernel names what it was not told of, or has forgotten */
   get(nodeId: number): Node {
-    const record = this.#records.get(nodeId);
-    if (record === undefined) throw new SheepfsError("stale", `no node ${nodeId}`);
-    return record.node;
+    const node = this.find(nodeId);
+    if (node === null) throw new SheepfsError("stale", `no node ${nodeId}`);
+    return node;
+  }
+
+  /** The same; null when there is none. */
+  find(nodeId: number): Node | null {
+    return this.#records.get(nodeId)?.node ?? null;
   }
 
   /** The nodeid of a node that the kernel knows, else null. */
@@ -58,9 +61,9 @@ export class NodeTable {
       return record.nodeId;
     }
     const nodeId = this.#nextNodeId;
+    this.#notes?.note({ is: "node", node: { nodeId, parentNodeId, name } });
     this.#nextNodeId += 1;
-    this.#records.set(nodeId, { nodeId, parentNodeId, name, node, lookups: 1 });
-    this.#nodeIds.set(node.id, nodeId);
+    this.#put({ nodeId, parentNodeId, name, node, lookups: 1 });
     return nodeId;
   }
 
@@ -71,16 +74,34 @@ export class NodeTable {
     record.lookups -= Math.min(lookups, record.lookups);
     if (record.lookups > 0) return;
     this.#records.delete(nodeId);
-    assert(this.#nodeIds.get(record.node.id) === nodeId, "one nodeid for one node");
-    this.#nodeIds.delete(record.node.id);
+    if (this.#nodeIds.get(record.node.id) === nodeId) this.#nodeIds.delete(record.node.id);
   }
 
-  save(): SavedNode[] {
-    return [...this.#records.values()].map(({ nodeId, parentNodeId, name, lookups }) => ({
-      nodeId,
-      parentNodeId,
-      name,
-      lookups,
-    }));
+  /**
+   * Takes over what a predecessor told the kernel of. How often it did is not known, so such a node
+   * is never forgotten; there are no more of them than nodes in the tree.
+   */
+  restore({ nodeId, parentNodeId, name }: SavedNode, node: Node): void {
+    this.#put({ nodeId, parentNodeId, name, node, lookups: Number.POSITIVE_INFINITY });
+  }
+
+  /** Numbers below this one were given out by a predecessor. */
+  beginAt(nextNodeId: number): void {
+    this.#nextNodeId = Math.max(this.#nextNodeId, nextNodeId);
+  }
+
+  save(): SessionChange[] {
+    return [...this.#records.values()]
+      .filter(({ nodeId }) => nodeId !== rootNodeId)
+      .map(({ nodeId, parentNodeId, name }) => ({
+        is: "node",
+        node: { nodeId, parentNodeId, name },
+      }));
+  }
+
+  #put(record: NodeRecord): void {
+    this.#records.set(record.nodeId, record);
+    // Of two numbers for one node, one of before it was attached anew, the first stands for it.
+    if (!this.#nodeIds.has(record.node.id)) this.#nodeIds.set(record.node.id, record.nodeId);
   }
 }

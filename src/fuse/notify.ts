@@ -42,3 +42,18 @@ export function notifyKernel(
     kernel.send(bytes, 0, notificationBytes, null, 0, 0);
   });
 }
+
+/**
+ * Lets the kernel put in front of its queue what was read and not answered: by a predecessor, as
+ * long as nothing was read here.
+ */
+export function askResend(kernel: Pick<MessageOwner, "send">): void {
+  const bytes = new Uint8Array(new ArrayBuffer(4096));
+  OutHeader.write(new DataView(bytes.buffer), 0, {
+    len: OutHeader.size,
+    error: notifyCode.resend,
+    uniqueLow: 0,
+    uniqueHigh: 0,
+  });
+  kernel.send(bytes, 0, OutHeader.size, null, 0, 0);
+}

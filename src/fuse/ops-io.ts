@@ -1,6 +1,6 @@
 import { asSheepfsError, SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
-import type { FileNode, FileTraits, OpenMode } from "../tree/node.ts";
+import type { FileNode, FileTraits, OpenFile, OpenMode } from "../tree/node.ts";
 import {
   accessMode,
   FallocateIn,
@@ -17,6 +17,7 @@ import {
   seekWhence,
   WriteIn,
 } from "./abi.ts";
+import { actOnce } from "./act-once.ts";
 import { errno } from "./errno.ts";
 import type { FileHandle } from "./handles.ts";
 import { type Message, replyBodyAt, writeDataAt } from "./message.ts";
@@ -38,7 +39,11 @@ export const ioHandlers = {
 
   FLUSH: async (message, context) => {
     const handle = handleOf(message, context, FlushIn.offsets.fhLow);
-    await handle.file.flush(message.scope);
+    const low = message.u32(FlushIn.offsets.fhLow);
+    await actOnce(message, { handle, low }, context, async () => {
+      await handle.file.flush(message.scope);
+      return 0;
+    });
     message.reply(0);
   },
 
@@ -104,7 +109,16 @@ export async function openAs(
     throw new SheepfsError("overload", `more than ${limits.handlesMax} files are open`);
   }
   const file = await node.open(mode, message.scope);
-  return { kind: "file", nodeId, mode, file };
+  const text = context.notes === null ? null : await textOf(file, message);
+  return { kind: "file", nodeId, mode, file, text };
+}
+
+/** All of a text, as whoever opened it reads it to the end from this rendering. */
+async function textOf(file: OpenFile, message: Message): Promise<Uint8Array | null> {
+  if (file.submitRead !== undefined) return null;
+  const bytes = new Uint8Array(Math.min(file.sizeBytes(), limits.savedTextBytesMax + 1));
+  await file.read(bytes, 0, message.scope);
+  return bytes;
 }
 
 export function openFlagsOf(traits: FileTraits): number {
@@ -165,7 +179,7 @@ function write(message: Message, context: OpsContext): void | Promise<void> {
   }
   const offset = message.u64(writeOffset);
   const file = handle.file;
-  if (file.submitWrite === undefined) return writeText(message, handle, offset, size);
+  if (file.submitWrite === undefined) return writeText(message, context, { handle, offset, size });
   const end = file.sizeBytes();
   if (size === 0) message.replyWritten(0);
   // At the end and behind it at once: a short count of 0 makes a shell's >> try for ever.
@@ -175,12 +189,13 @@ function write(message: Message, context: OpsContext): void | Promise<void> {
 
 async function writeText(
   message: Message,
-  handle: FileHandle,
-  offset: number,
-  size: number,
+  context: OpsContext,
+  what: { readonly handle: FileHandle; readonly offset: number; readonly size: number },
 ): Promise<void> {
+  const { handle, offset, size } = what;
   const from = message.buffer.subarray(writeDataAt, writeDataAt + size);
-  message.replyWritten(await handle.file.write(from, offset, message.scope));
+  const act = async () => await handle.file.write(from, offset, message.scope);
+  message.replyWritten(await actOnce(message, { handle, low: message.u32(writeFh) }, context, act));
 }
 
 async function lseek(message: Message, context: OpsContext): Promise<void> {

@@ -11,6 +11,7 @@ import {
   RenameIn,
   renameFlag,
 } from "./abi.ts";
+import { makeOnce } from "./act-once.ts";
 import { errno } from "./errno.ts";
 import { type Message, replyBodyAt } from "./message.ts";
 import { nameAt } from "./names.ts";
@@ -25,8 +26,14 @@ import { closeFile, openAs, openFlagsOf } from "./ops-io.ts";
 export const nameHandlers = {
   MKDIR: async (message, context) => {
     const { dir, name } = placeOf(message, context, MkdirIn.size);
-    if (dir.makeDir === undefined) return message.fail(errno.EPERM);
-    await replyEntry(message, context, name, await dir.makeDir(name, message.scope));
+    const { makeDir } = dir;
+    if (makeDir === undefined) return message.fail(errno.EPERM);
+    const made = await makeOnce(message, context, async () =>
+      makeDir.call(dir, name, message.scope),
+    );
+    // What a predecessor has made is there, and no directory any more that it could be told of.
+    if (made === null) message.fail(errno.EEXIST);
+    else await replyEntry(message, context, name, made);
   },
 
   CREATE: async (message, context) => {
@@ -57,9 +64,15 @@ export const nameHandlers = {
 
   LINK: async (message, context) => {
     const { dir, name } = placeOf(message, context, LinkIn.size);
-    if (dir.link === undefined) return message.fail(errno.EPERM);
+    const { link } = dir;
+    if (link === undefined) return message.fail(errno.EPERM);
     const source = context.nodes.get(message.u64(LinkIn.offsets.oldNodeIdLow));
-    await replyEntry(message, context, name, await dir.link(source, name, message.scope));
+    const linked = await makeOnce(message, context, async () =>
+      link.call(dir, source, name, message.scope),
+    );
+    const made = linked ?? (await dir.lookup(name, message.scope));
+    if (made === null) message.fail(errno.ENOENT);
+    else await replyEntry(message, context, name, made);
   },
 
   UNLINK: (message, context) => remove(message, context, "file"),
@@ -103,11 +116,18 @@ async function remove(
   kind: keyof typeof fileType,
 ): Promise<void> {
   const { dir, name } = placeOf(message, context, 0);
-  if (dir.remove === undefined) return message.fail(errno.EPERM);
-  const node = await dir.lookup(name, message.scope);
-  if (node === null) return message.fail(errno.ENOENT);
-  if (node.kind !== kind) return message.fail(kind === "dir" ? errno.ENOTDIR : errno.EISDIR);
-  await dir.remove(name, message.scope);
+  const { remove } = dir;
+  if (remove === undefined) return message.fail(errno.EPERM);
+  await makeOnce(message, context, async () => {
+    const node = await dir.lookup(name, message.scope);
+    if (node === null) throw new SheepfsError("not_found", `there is no '${name}'`);
+    if (node.kind !== kind) {
+      const code = kind === "dir" ? "not_directory" : "is_directory";
+      throw new SheepfsError(code, `'${name}' is a ${node.kind}`);
+    }
+    await remove.call(dir, name, message.scope);
+    return true;
+  });
   message.reply(0);
 }
 

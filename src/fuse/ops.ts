@@ -4,6 +4,7 @@ import type { Tree } from "../tree/node.ts";
 import type { HandleTable } from "./handles.ts";
 import type { Message } from "./message.ts";
 import type { NodeTable } from "./nodes.ts";
+import type { Notes, SavedAct } from "./saved.ts";
 
 /** Who the files seem to belong to, and what is taken off their modes. */
 export interface Ownership {
@@ -19,6 +20,10 @@ export interface OpsContext {
   readonly handles: HandleTable;
   readonly ownership: Ownership;
   readonly readOnly: boolean;
+  /** For a successor. */
+  readonly notes: Notes;
+  /** What a predecessor noted of messages that may come again, by their number. */
+  readonly acts: Map<string, SavedAct>;
   readonly clock: Clock;
   readonly log: Logger;
 }

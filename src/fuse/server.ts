@@ -1,14 +1,17 @@
 import type { Clock } from "../base/clock.ts";
-import { asSheepfsError, type SheepfsError } from "../base/errors.ts";
+import { asSheepfsError, SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Logger } from "../base/log.ts";
 import type { Scope } from "../base/scope.ts";
 import type { Tree } from "../tree/node.ts";
+import { initFlag2 } from "./abi.ts";
 import { Channel, type FuseDevice } from "./channel.ts";
 import { HandleTable } from "./handles.ts";
 import { NodeTable } from "./nodes.ts";
-import { notifyKernel } from "./notify.ts";
-import type { Ownership } from "./ops.ts";
+import { askResend, notifyKernel } from "./notify.ts";
+import type { OpsContext, Ownership } from "./ops.ts";
+import { restoreSession } from "./restore.ts";
+import type { Notes, SavedSession, SessionChange } from "./saved.ts";
 import { Session } from "./session.ts";
 
 export interface ServerOptions {
@@ -17,6 +20,8 @@ export interface ServerOptions {
   readonly readOnly: boolean;
   /** How long a message waits for its answer; Infinity: for ever. */
   readonly timeoutMs: number;
+  /** For a successor of this process; null where none is to come. */
+  readonly notes: Notes;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -24,20 +29,22 @@ export interface ServerOptions {
 /** Serves a tree to the kernel at the other end of a device; how it got mounted is not known here. */
 export class FuseServer {
   readonly nodes: NodeTable;
-  readonly handles = new HandleTable();
+  readonly handles: HandleTable;
   /** Resolves when the kernel's INIT is answered: from then on the mount is usable. */
   readonly ready: Promise<void>;
   /** Resolves when the kernel ends the conversation; with the reason when that is a failure. */
   readonly ended: Promise<SheepfsError | null>;
   readonly #channel: Channel;
   readonly #session: Session;
+  readonly #context: OpsContext;
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #unsubscribe: () => void;
 
   constructor(device: FuseDevice, options: ServerOptions) {
-    const { tree, clock, log, timeoutMs } = options;
-    this.nodes = new NodeTable(tree.root);
+    const { tree, notes, clock, log, timeoutMs } = options;
+    this.nodes = new NodeTable(tree.root, notes);
+    this.handles = new HandleTable(notes);
     this.#clock = clock;
     this.#log = log;
     const ready = Promise.withResolvers<void>();
@@ -55,14 +62,48 @@ export class FuseServer {
       },
       { clock, log, timeoutMs },
     );
-    const context = { ...options, nodes: this.nodes, handles: this.handles };
-    this.#session = new Session(context, this.#channel, () => ready.resolve());
+    const { nodes, handles } = this;
+    this.#context = { ...options, nodes, handles, acts: new Map() };
+    this.#session = new Session(this.#context, this.#channel, () => ready.resolve());
     this.#unsubscribe = notifyKernel(tree.events, this.nodes, this.#channel);
   }
 
   /** To be called when the device has something to read. */
   readable(): void {
     this.#channel.readable();
+  }
+
+  /**
+   * Goes on where a predecessor has ended, before anything is read from the device.
+   * @returns whether the kernel can send again what was under way then
+   */
+  async resume(saved: SavedSession, scope: Scope): Promise<boolean> {
+    const { negotiated } = saved;
+    if (negotiated === null) {
+      throw new SheepfsError("internal", "the predecessor had not begun the FUSE session");
+    }
+    await restoreSession(saved, this.#context, scope);
+    for (const [unique, act] of saved.acts) this.#context.acts.set(unique, act);
+    this.#session.resume(negotiated);
+    return (negotiated.flags2 & initFlag2.hasResend) !== 0;
+  }
+
+  /** Lets the kernel send again what a predecessor has read and not answered. */
+  askResend(): void {
+    askResend(this.#channel);
+  }
+
+  /** All that a successor has to know, as changes from nothing. */
+  save(): SessionChange[] {
+    const { negotiated } = this.#session;
+    const numbers = { nextNodeId: this.nodes.nextNodeId, handleUses: this.handles.uses };
+    return [
+      ...(negotiated === null ? [] : [{ is: "negotiated" as const, negotiated }]),
+      { is: "numbers", ...numbers },
+      ...this.nodes.save(),
+      ...this.handles.save(),
+      ...[...this.#context.acts.values()].map((act) => ({ is: "act" as const, act })),
+    ];
   }
 
   /** Makes durable what was written through open files; the first failure is thrown at the end. */
@@ -76,6 +117,21 @@ export class FuseServer {
     for (const result of results) {
       if (result.status === "rejected") throw asSheepfsError(result.reason);
     }
+  }
+
+  /**
+   * Answers what was read and reads no more, so that a successor has nothing to do again.
+   * @returns false when that takes too long: it goes on reading
+   */
+  async yield(): Promise<boolean> {
+    this.#channel.stopReading();
+    const idle = Promise.withResolvers<boolean>();
+    const timer = this.#clock.after(limits.handOverMs, () => idle.resolve(false));
+    this.#channel.onIdle(() => idle.resolve(true));
+    const yielded = await idle.promise;
+    timer.cancel();
+    if (!yielded) this.#channel.goOn();
+    return yielded;
   }
 
   /** Waits for the answers under way, takes no more, closes every file and the device. */

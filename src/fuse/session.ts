@@ -31,6 +31,7 @@ import { closeFile, ioHandlers } from "./ops-io.ts";
 import { nameHandlers } from "./ops-names.ts";
 import { refusedHandlers } from "./ops-refused.ts";
 import { xattrHandlers } from "./ops-xattr.ts";
+import type { Negotiated } from "./saved.ts";
 
 const pageBytes = 4096;
 
@@ -50,13 +51,6 @@ const wantedFlags =
   initFlag.initExt;
 
 const wantedFlags2 = initFlag2.directIoAllowMmap | initFlag2.hasResend;
-
-/** What was agreed with the kernel; the successor of this process will not see it negotiated again. */
-export interface Negotiated {
-  readonly minor: number;
-  readonly flags: number;
-  readonly flags2: number;
-}
 
 type SessionState =
   | { readonly at: "new" }
@@ -114,6 +108,11 @@ export class Session {
 
   get negotiated(): Negotiated | null {
     return this.#state.at === "ready" ? this.#state.negotiated : null;
+  }
+
+  /** Goes on with what was agreed, now or by a predecessor. */
+  resume(negotiated: Negotiated): void {
+    this.#state = { at: "ready", negotiated };
   }
 
   /** Takes a message that has begun; it is answered by the time this returns, or later. */
@@ -207,7 +206,8 @@ export class Session {
       flags2: negotiated.flags2,
       maxReadahead: asked.maxReadahead,
     });
-    this.#state = { at: "ready", negotiated };
+    this.#context.notes?.note({ is: "negotiated", negotiated });
+    this.resume(negotiated);
     message.reply(InitOut.size);
     this.#onReady();
   }

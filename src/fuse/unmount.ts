@@ -1,8 +1,10 @@
 import { spawn } from "node:child_process";
+import { readdirSync, writeFileSync } from "node:fs";
 import { SheepfsError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
+import { mountFilesystem } from "../sys/mount-call.ts";
 import { mountHolders } from "./holders.ts";
-import { mountType } from "./mountinfo.ts";
+import { type MountRow, mountType } from "./mountinfo.ts";
 import { mountOn, realMountpoint } from "./mountpoint.ts";
 
 /** Lines of holders that an error message carries. */
@@ -14,8 +16,53 @@ const holdersShown = 5;
  */
 export async function unmount(text: string): Promise<void> {
   const path = realMountpoint(text);
+  checkedMount(path);
+  const failure = await runUnmount(path, "when free");
+  if (failure === null) return;
+  const holders = mountHolders(path);
+  if (holders.length > 0) throw new SheepfsError("busy", `'${path}' is busy: ${shown(holders)}`);
+  throw new SheepfsError("busy", `'${path}' cannot be unmounted: ${failure}`);
+}
+
+/**
+ * Takes a mount of ours away whoever uses it and whether or not anybody serves it: what waits for an
+ * answer fails. Nothing here waits for an answer.
+ * @throws invalid when it is none | denied | busy when the system refuses
+ */
+export async function unmountNow(path: string): Promise<void> {
+  const { device } = checkedMount(path);
+  abortConnection(device);
+  const failure = await runUnmount(path, "by force");
+  if (failure !== null) {
+    throw new SheepfsError("busy", `'${path}' cannot be unmounted: ${failure}`);
+  }
+}
+
+/**
+ * What waits for an answer of this mount fails from now on. Where that cannot be asked for, root's
+ * `umount -f` does the same; for others the end of the daemon does.
+ */
+function abortConnection(device: string): void {
+  const target = "/sys/fs/fuse/connections";
+  try {
+    // A small system or a container may not have mounted it.
+    if (process.getuid?.() === 0 && readdirSync(target).length === 0) {
+      mountFilesystem({ source: "none", target, type: "fusectl", flags: 0, data: "" });
+    }
+    writeFileSync(`${target}/${device.split(":")[1]}/abort`, "1");
+  } catch {
+    // Not there, as it is dead already or this system shows no connections.
+  }
+}
+
+export function nothingMounted(path: string): SheepfsError {
+  return new SheepfsError("invalid", `nothing is mounted on '${path}'`);
+}
+
+/** @throws invalid when it is no mount of sheepfs | denied when it is another user's */
+function checkedMount(path: string): MountRow {
   const row = mountOn(path);
-  if (row === null) throw new SheepfsError("invalid", `nothing is mounted on '${path}'`);
+  if (row === null) throw nothingMounted(path);
   if (row.type !== mountType) {
     throw new SheepfsError("invalid", `'${path}' is a mount of type ${row.type}, not of sheepfs`);
   }
@@ -24,11 +71,7 @@ export async function unmount(text: string): Promise<void> {
     const advice = "unmount it as that user or as root";
     throw new SheepfsError("denied", `'${path}' was mounted by uid ${row.owner}; ${advice}`);
   }
-  const failure = await runUnmount(path, "when free");
-  if (failure === null) return;
-  const holders = mountHolders(path);
-  if (holders.length > 0) throw new SheepfsError("busy", `'${path}' is busy: ${shown(holders)}`);
-  throw new SheepfsError("busy", `'${path}' cannot be unmounted: ${failure}`);
+  return row;
 }
 
 /**
@@ -50,13 +93,25 @@ function shown(holders: readonly string[]): string {
   return [...holders.slice(0, holdersShown), ...rest].join("; ");
 }
 
+/** By force: what waits for an answer fails, where the caller is root. */
+type When = "when free" | "from now on" | "by force";
+
+const umountFlags: Record<When, readonly string[]> = {
+  "when free": [],
+  "from now on": ["-l"],
+  "by force": ["-l", "-f"],
+};
+
 /** What the system's command said, null when it succeeded. */
-async function runUnmount(path: string, when: "when free" | "from now on"): Promise<string | null> {
-  const lazily = when === "from now on";
+async function runUnmount(path: string, when: When): Promise<string | null> {
   const commands =
     process.getuid?.() === 0
-      ? [["umount", ...(lazily ? ["-l"] : []), path]]
-      : ["fusermount3", "fusermount"].map((name) => [name, lazily ? "-uz" : "-u", path]);
+      ? [["umount", ...umountFlags[when], path]]
+      : ["fusermount3", "fusermount"].map((name) => [
+          name,
+          when === "when free" ? "-u" : "-uz",
+          path,
+        ]);
   for (const command of commands) {
     const outcome = await runCommand(command);
     if (outcome !== "missing") return outcome;

@@ -34,6 +34,8 @@ const { symbols } = dlopen("libc.so.6", {
   shutdown: { args: ["i32", "i32"], returns: "i32" },
   getsockopt: { args: ["i32", "i32", "i32", "ptr", "ptr"], returns: "i32" },
   setsockopt: { args: ["i32", "i32", "i32", "ptr", "u32"], returns: "i32" },
+  memfd_create: { args: ["ptr", "u32"], returns: "i32" },
+  sendmsg: { args: ["i32", "ptr", "i32"], returns: FFIType.i64_fast },
   recvmsg: { args: ["i32", "ptr", "i32"], returns: FFIType.i64_fast },
   inet_pton: { args: ["i32", "ptr", "ptr"], returns: "i32" },
   inet_ntop: { args: ["i32", "ptr", "ptr", "u32"], returns: "ptr" },

@@ -18,7 +18,11 @@ export class ServiceManager {
   #status: string | null = null;
   #beat: Timer | null = null;
 
-  constructor(env: Environment, clock: Clock) {
+  readonly #lives: () => boolean;
+
+  /** @param lives asked before each sign of life, which is not sent when it returns false */
+  constructor(env: Environment, clock: Clock, lives: () => boolean) {
+    this.#lives = lives;
     this.#address = localAddress(env["NOTIFY_SOCKET"]);
     this.#beatMs = this.#address === null ? null : beatMs(env);
     this.#clock = clock;
@@ -56,7 +60,7 @@ export class ServiceManager {
   #keepBeating(): void {
     if (this.#beatMs === null) return;
     this.#beat = this.#clock.after(this.#beatMs, () => {
-      this.#tell("WATCHDOG=1");
+      if (this.#lives()) this.#tell("WATCHDOG=1");
       this.#keepBeating();
     });
   }

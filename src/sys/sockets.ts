@@ -192,34 +192,69 @@ export function connectLocal(fd: number, address: string): number {
 const message = { iovAt: 16, iovCountAt: 24, controlAt: 32, controlBytesAt: 40, size: 56 } as const;
 const controlHeaderBytes = 16;
 const rightsType = 1;
-const receiveFlags = 0x40 | 0x4000_0000; // MSG_DONTWAIT, MSG_CMSG_CLOEXEC
+const receiveFlag = { dontWait: 0x40, closeOnExec: 0x4000_0000 } as const;
+const noSignal = 0x4000;
+
+/** One byte that came over a local socket, with the descriptor that came with it. */
+export interface Received {
+  readonly byte: number;
+  readonly fd: number | null;
+}
 
 /**
- * Takes the descriptor that has been sent over a local socket, without waiting for one.
- * @returns null when none was sent
+ * Takes one byte from a local socket, and the descriptor that was sent with it.
+ * @returns null when there is none: not yet, unless it waits, or never, as the other end is closed
  */
-export function receiveFd(socket: number): number | null {
-  // The message header, then one iovec with its byte, then the control message: one allocation.
-  const iovAt = message.size;
-  const byteAt = iovAt + 16;
-  const controlAt = byteAt + 8;
-  const controlBytes = controlHeaderBytes + 8;
-  const bytes = stableBytes(controlAt + controlBytes);
-  const view = new DataView(bytes.buffer);
-  const at = ptr(bytes);
-  setWord(view, iovAt, at + byteAt);
-  setWord(view, iovAt + 8, 1);
-  setWord(view, message.iovAt, at + iovAt);
-  setWord(view, message.iovCountAt, 1);
-  setWord(view, message.controlAt, at + controlAt);
-  setWord(view, message.controlBytesAt, controlBytes);
-  if (result(libc.recvmsg(socket, at, receiveFlags)) < 0) return null;
+export function receiveFd(socket: number, waits: boolean): Received | null {
+  const { view, at } = oneByteMessage();
+  setWord(view, message.controlBytesAt, controlHeaderBytes + 8);
+  const flags = receiveFlag.closeOnExec | (waits ? 0 : receiveFlag.dontWait);
+  if (result(libc.recvmsg(socket, at, flags)) <= 0) return null;
   const isRights =
     view.getUint32(message.controlBytesAt, true) >= controlHeaderBytes + 4 &&
-    view.getUint32(controlAt + 8, true) === level.socket &&
-    view.getUint32(controlAt + 12, true) === rightsType;
-  return isRights ? view.getInt32(controlAt + controlHeaderBytes, true) : null;
+    view.getUint32(controlInMessageAt + 8, true) === level.socket &&
+    view.getUint32(controlInMessageAt + 12, true) === rightsType;
+  return {
+    byte: view.getUint8(byteInMessageAt),
+    fd: isRights ? view.getInt32(controlInMessageAt + controlHeaderBytes, true) : null,
+  };
 }
+
+/** Sends one byte, and a descriptor with it. @returns 0, or the negative errno */
+export function sendFd(socket: number, byte: number, fd: number | null): number {
+  const { view, at } = oneByteMessage();
+  view.setUint8(byteInMessageAt, byte);
+  if (fd === null) {
+    setWord(view, message.controlAt, 0);
+  } else {
+    setWord(view, message.controlBytesAt, controlHeaderBytes + 8);
+    setWord(view, controlInMessageAt, controlHeaderBytes + 4);
+    view.setUint32(controlInMessageAt + 8, level.socket, true);
+    view.setUint32(controlInMessageAt + 12, rightsType, true);
+    view.setInt32(controlInMessageAt + controlHeaderBytes, fd, true);
+  }
+  return Math.min(0, result(libc.sendmsg(socket, at, noSignal)));
+}
+
+const byteInMessageAt = message.size + 16;
+const controlInMessageAt = byteInMessageAt + 8;
+
+/** The message header, then one iovec with its byte, then the control message: one allocation. */
+function oneByteMessage(): { readonly view: DataView; readonly at: Pointer } {
+  const bytes = stableBytes(controlInMessageAt + controlHeaderBytes + 8);
+  const view = new DataView(bytes.buffer);
+  const at = ptr(bytes);
+  setWord(view, message.iovAt, at + message.size);
+  setWord(view, message.iovCountAt, 1);
+  setWord(view, message.size, at + byteInMessageAt);
+  setWord(view, message.size + 8, 1);
+  setWord(view, message.controlAt, at + controlInMessageAt);
+  kept.bytes = bytes;
+  return { view, at };
+}
+
+/** The one that is used, as the system call knows only its address. */
+const kept: { bytes: Uint8Array | null } = { bytes: null };
 
 function setWord(view: DataView, at: number, value: number): void {
   view.setUint32(at, value >>> 0, true);

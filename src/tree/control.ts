@@ -173,6 +173,10 @@ class ControlFile implements OpenFile {
     });
   }
 
+  unfinished(): boolean {
+    return this.#lines.begun;
+  }
+
   // A command is done or has failed when its write returns: there is nothing to make durable.
   async sync(): Promise<void> {}
 

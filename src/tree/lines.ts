@@ -30,6 +30,11 @@ export class LineBuffer {
     }
   }
 
+  /** A line was begun and not ended. */
+  get begun(): boolean {
+    return this.#pending.length > 0;
+  }
+
   /** The line that was begun and not ended; empty when there is none. */
   takeRest(): Uint8Array {
     const rest = this.#pending;

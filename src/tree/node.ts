@@ -120,6 +120,8 @@ export interface OpenFile {
   discard?(extent: Extent, scope: Scope): Promise<void>;
   /** The first byte at or after `offset` that is data (or a hole); null when there is none. */
   seek?(offset: number, what: "data" | "hole", scope: Scope): MaybePromise<number | null>;
+  /** Something was written that takes effect only with what is written next, or at the close. */
+  unfinished?(): boolean;
   /** Last reference gone. Errors do not surface here. */
   close(): Promise<void>;
 }

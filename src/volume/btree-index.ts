@@ -60,6 +60,11 @@ export class BtreeIndex implements VolumeIndex {
   readonly #doubts = new Doubts();
   /** Reads and writes of nodes take turns: a read never meets half a change. */
   #turn: Promise<void> = Promise.resolve();
+  /**
+   * A write of the top failed, and none was acknowledged since: what is read of it may not stay, and
+   * a leaf is reached only through it.
+   */
+  #topOwed = false;
   /** Counts `forget`: what was being read then is not kept. */
   #forgets = 0;
   #closed = false;
@@ -118,7 +123,11 @@ export class BtreeIndex implements VolumeIndex {
     return Math.min(updates.length - from, limits.indexRunSlotsMax);
   }
 
-  async write(updates: readonly SlotUpdate[], scope: Scope, resolved: () => void): Promise<void> {
+  async write(
+    updates: readonly SlotUpdate[],
+    scope: Scope,
+    resolved: () => void,
+  ): Promise<boolean> {
     // What may still land would put back an older node as a whole.
     await this.#doubts.settled(scope, this.#ports.clock, `${this.#title}: write of the index`);
     await this.#takingTurns(async () => {
@@ -129,6 +138,8 @@ export class BtreeIndex implements VolumeIndex {
         else await this.#updateLeaves(top.root, updates, io);
       }, resolved);
     });
+    // No sheep removes anything for it, so that it does not matter.
+    return true;
   }
 
   async scan(
@@ -168,6 +179,7 @@ export class BtreeIndex implements VolumeIndex {
 
   async #updateLeaves(before: Root, updates: readonly SlotUpdate[], io: Io): Promise<void> {
     let root = before;
+    if (this.#topOwed) await this.#writeTop({ depth: 2, root }, io);
     for (let from = 0; from < updates.length; ) {
       const at = Math.min(
         lowerBound(root.highest, updates[from]?.index ?? 0),
@@ -241,7 +253,9 @@ export class BtreeIndex implements VolumeIndex {
         ? encodeLeaf(top.leaf, leadBytes)
         : encodeRoot(top.root, this.#vid, leadBytes);
     bytes.set(this.#lead);
+    this.#topOwed = true;
     await this.#ports.store.writeInode(this.#vid, topAt, bytes, io.scope, io.over);
+    this.#topOwed = false;
     this.#keepTop(top);
   }
 

@@ -9,7 +9,7 @@ import { decodeInodeHeader, type InodeHeader, inodeHeaderBytes } from "../wire/i
 import { BtreeIndex } from "./btree-index.ts";
 import { type Geometry, geometryOf } from "./geometry.ts";
 import { IndexMap } from "./index-map.ts";
-import { unloadedSlot } from "./plan.ts";
+import { holeSlot, unloadedSlot } from "./plan.ts";
 import type { ObjectStore, VdiName, VdiResolver } from "./ports.ts";
 import type { SliceCache } from "./slice-cache.ts";
 import type { VolumeIndex } from "./slots.ts";
@@ -47,16 +47,18 @@ export class VolumeCore {
   geometry: Geometry;
   index: VolumeIndex;
   touched: TouchedSlots;
-  /** Own blocks as far as they were counted; null before the first count. */
-  ownBlocks: number | null = null;
-  /** Counts changes of `ownBlocks`, so that a count under way notices them. */
-  ownBlocksChanges = 0;
+  /** Blocks with data, own or inherited, as far as they were counted; null before the first count. */
+  setBlocks: number | null = null;
+  /** Counts changes of `setBlocks`, so that a count under way notices them. */
+  setBlocksChanges = 0;
   /** Slots were changed since the vid was last known to be no snapshot. */
   unverified = false;
   /** When the last one was, on the clock's monotonic scale. */
   indexChangedMs = 0;
   /** The own block that was made a hole last. */
   lastCleared: number | null = null;
+  /** When a write of its slot that made an own block a hole ended last, or failed. */
+  clearedAtMs = 0;
   #failure: SheepfsError | null = null;
 
   private constructor(ports: VolumePorts, what: VolumeTarget, opened: Opened) {
@@ -142,7 +144,7 @@ export class VolumeCore {
     this.index.forget(index);
     const slot = await this.slot(index);
     if (touched.isLeaving(index)) this.slotPutBack(touched, index);
-    else if (created && slot === this.vid) touched.markCreated(index);
+    else if (created && slot === this.vid) touched.sawCreated(index);
   }
 
   /**
@@ -150,7 +152,7 @@ export class VolumeCore {
    * made a snapshot put back.
    */
   slotPutBack(touched: TouchedSlots, index: number): void {
-    touched.markCleared(index);
+    touched.sawCleared(index);
     this.index.forget(index);
   }
 
@@ -190,19 +192,20 @@ export class VolumeCore {
     this.index = opened.index;
     this.touched = opened.touched;
     this.lastCleared = null;
-    this.ownBlocks = null;
-    this.ownBlocksChanges += 1;
+    this.setBlocks = null;
+    this.setBlocksChanges += 1;
     this.unverified = true;
     this.indexChangedMs = this.ports.clock.nowMs();
   }
 
   /** A slot of the index was acknowledged to have changed. */
   slotChanged(index: number, from: number, to: number): void {
-    this.ownBlocksChanges += 1;
-    if (this.ownBlocks !== null) {
-      if (from === this.vid) this.ownBlocks -= 1;
-      if (to === this.vid) this.ownBlocks += 1;
+    this.setBlocksChanges += 1;
+    if (this.setBlocks !== null) {
+      if (from !== holeSlot) this.setBlocks -= 1;
+      if (to !== holeSlot) this.setBlocks += 1;
     }
+    this.touched.unmarkOwed(index);
     // There are no snapshots of a hypervolume, and it may have more blocks than bits for them.
     if (this.geometry.kind === "btree") return;
     this.unverified = true;
@@ -212,9 +215,12 @@ export class VolumeCore {
   }
 
   /** A change of a slot failed: whether it was made is not known. */
-  slotUnsure(index: number): void {
-    this.ownBlocksChanges += 1;
-    this.ownBlocks = null;
+  slotUnsure(index: number, from: number, to: number): void {
+    this.touched.markOwed(index);
+    // It was only to be written anew.
+    if (from === to) return;
+    this.setBlocksChanges += 1;
+    this.setBlocks = null;
     this.index.forget(index);
     if (this.geometry.kind === "btree") return;
     // It may have been changed, and a snapshot under way have left that out.

@@ -35,7 +35,7 @@ export async function discard(
   if (errors.length > 0) throw errors[0];
 }
 
-/** Finds the blocks that have an object and clears them, some at a time. */
+/** Finds the blocks that have an object, or may have one, and clears them, some at a time. */
 async function clearBlocks(
   core: VolumeCore,
   writes: WritePath,
@@ -48,9 +48,11 @@ async function clearBlocks(
     const found: number[] = [];
     const visit = (index: number): boolean => found.push(index) < limits.indexRunSlotsMax;
     await core.index.scan({ from, end: range.end }, visit, scope);
-    const last = found.length < limits.indexRunSlotsMax ? range.end : found[found.length - 1];
-    from = (last ?? range.end) + 1;
-    const next = found.values();
+    const last = found.length < limits.indexRunSlotsMax ? undefined : found[found.length - 1];
+    const end = last === undefined ? range.end : last + 1;
+    const blocks = new Set([...found, ...core.touched.owedWithin(from, end)]);
+    from = end;
+    const next = blocks.values();
     const clearNext = async (): Promise<void> => {
       for (const index of next) {
         const offset = index * objectBytes;
@@ -58,7 +60,7 @@ async function clearBlocks(
         await zero(writes, { offset, length }, "clear", scope);
       }
     };
-    const lanes = Math.min(found.length, limits.discardBlocksInflightMax);
+    const lanes = Math.min(blocks.size, limits.discardBlocksInflightMax);
     const results = await Promise.allSettled(Array.from({ length: lanes }, clearNext));
     for (const result of results) if (result.status === "rejected") throw result.reason;
   }

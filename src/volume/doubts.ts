@@ -12,11 +12,11 @@ export class Doubts {
    * Makes a write; when its failure is in doubt, `settled` waits until `resolved` is called.
    * @throws whatever the write throws
    */
-  async watch(write: (resolved: () => void) => Promise<void>, resolved: () => void): Promise<void> {
+  async watch<T>(write: (resolved: () => void) => Promise<T>, resolved: () => void): Promise<T> {
     let over = false;
     let counted = false;
     try {
-      await write(() => {
+      return await write(() => {
         over = true;
         if (counted) this.#close();
         resolved();

@@ -35,19 +35,21 @@ export async function seek(
   return Math.max(offset, found * objectBytes);
 }
 
-/** Blocks that the VDI has objects of its own for; counted once, then kept up to date. */
-export async function countOwnBlocks(core: VolumeCore, scope: Scope): Promise<number> {
-  for (let attempt = 1; core.ownBlocks === null; attempt += 1) {
-    const changes = core.ownBlocksChanges;
-    const { index, vid } = core;
-    let own = 0;
+/**
+ * Blocks that have data, also those that the VDI shares with what it was made from: programs take a
+ * file of no blocks for one big hole. Counted once, then kept up to date.
+ */
+export async function countSetBlocks(core: VolumeCore, scope: Scope): Promise<number> {
+  for (let attempt = 1; core.setBlocks === null; attempt += 1) {
+    const changes = core.setBlocksChanges;
+    let set = 0;
     const visit = (_index: number, slot: number): boolean => {
-      if (slot === vid) own += 1;
+      if (slot !== holeSlot) set += 1;
       return true;
     };
-    await index.scan({ from: 0, end: core.geometry.blockCount }, visit, scope);
-    if (core.ownBlocksChanges === changes) core.ownBlocks = own;
-    else if (attempt === countsMax) return own;
+    await core.index.scan({ from: 0, end: core.geometry.blockCount }, visit, scope);
+    if (core.setBlocksChanges === changes) core.setBlocks = set;
+    else if (attempt === countsMax) return set;
   }
-  return core.ownBlocks;
+  return core.setBlocks;
 }

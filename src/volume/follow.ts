@@ -6,14 +6,18 @@ import type { Opened, VolumeCore } from "./core.ts";
 import { Doubts } from "./doubts.ts";
 import { callObject } from "./object-call.ts";
 import { holeSlot, lockUnitBytes, unloadedSlot } from "./plan.ts";
+import type { SlotUpdate } from "./slots.ts";
 
 /** A slot of the new VDI that lacks what we did to it in the old one. */
 interface Debt {
   readonly index: number;
   /** What the new VDI has. */
   readonly slot: number;
-  /** True when the block is to be copied from the old VDI, false when it is to become a hole. */
-  readonly copy: boolean;
+  /**
+   * The block is to be copied from the old VDI, or to become a hole; or its slot is ours already
+   * and the update that made it so has failed.
+   */
+  readonly how: "copy" | "clear" | "confirm";
 }
 
 /**
@@ -27,6 +31,8 @@ interface Debt {
 export class SnapshotFollower {
   readonly #core: VolumeCore;
   readonly #doubts = new Doubts();
+  /** Slots of a new VDI of which an update of ours failed, and none was acknowledged since. */
+  readonly #owed = { vid: 0, indexes: new Set<number>() };
   /** No working VDI was found that follows it; it is not waited for again. */
   #stuckVid: number | null = null;
 
@@ -130,16 +136,27 @@ export class SnapshotFollower {
       await this.#settle(next, debts);
       debts = [];
     };
+    const { vid } = next.header;
+    if (this.#owed.vid !== vid) {
+      this.#owed.vid = vid;
+      this.#owed.indexes.clear();
+    }
     for (const index of core.touched.created()) {
       const slot = await this.#slot(next, index);
+      const isLeaving = core.touched.isLeaving(index);
       // A later VDI has its own: we wrote it there before we were interrupted, or somebody else.
-      if (slot === next.header.vid) next.touched.markCreated(index);
-      else if (slot !== core.vid && !later.has(slot)) await owe({ index, slot, copy: true });
+      if (slot === vid && this.#owed.indexes.has(index)) await owe({ index, slot, how: "confirm" });
+      else if (slot === vid) next.touched.markCreated(index);
+      else if (later.has(slot)) continue;
+      // An object of ours that is named is there, unless we tried to discard it.
+      else if (slot !== core.vid || isLeaving) await owe({ index, slot, how: "copy" });
     }
     for (const index of core.touched.cleared()) {
       const slot = await this.#slot(next, index);
-      if (slot === holeSlot) next.touched.markCleared(index);
-      else if (!later.has(slot)) await owe({ index, slot, copy: false });
+      if (slot !== holeSlot && later.has(slot)) continue;
+      const isOwed = this.#owed.indexes.has(index);
+      if (slot !== holeSlot || isOwed) await owe({ index, slot, how: "clear" });
+      else next.touched.markCleared(index);
     }
     await this.#settle(next, debts);
   }
@@ -156,7 +173,7 @@ export class SnapshotFollower {
   async #settle(next: Opened, debts: readonly Debt[]): Promise<void> {
     if (debts.length === 0) return;
     const copied = new Set<number>();
-    const copies = debts.filter((debt) => debt.copy);
+    const copies = debts.filter(({ how }) => how === "copy");
     for (let at = 0; at < copies.length; at += limits.snapshotCopiesInflightMax) {
       const some = copies.slice(at, at + limits.snapshotCopiesInflightMax);
       const results = await Promise.allSettled(some.map((debt) => this.#copy(next, debt.index)));
@@ -167,20 +184,28 @@ export class SnapshotFollower {
     }
     const { vid } = next.header;
     const updates = debts
-      .map(({ index, slot }) => ({ index, slot, value: copied.has(index) ? vid : holeSlot }))
-      .filter(({ slot, value }) => slot !== value)
+      .map(({ index, slot, how }) => {
+        return { index, slot, value: how === "confirm" || copied.has(index) ? vid : holeSlot };
+      })
+      .filter(({ index, slot, value }) => slot !== value || this.#owed.indexes.has(index))
       .sort((a, b) => a.index - b.index);
     for (let from = 0; from < updates.length; ) {
       const count = next.index.batch(updates, from);
-      const batch = updates.slice(from, from + count);
-      await this.#doubts.watch((resolved) => {
-        return next.index.write(batch, this.#core.newScope(), resolved);
-      }, ignore);
-      for (const { index, value } of batch) {
-        if (value === vid) next.touched.markCreated(index);
-        else next.touched.markCleared(index);
-      }
+      await this.#update(next, updates.slice(from, from + count));
       from += count;
+    }
+  }
+
+  async #update(next: Opened, batch: readonly SlotUpdate[]): Promise<void> {
+    const { indexes } = this.#owed;
+    for (const { index } of batch) indexes.add(index);
+    await this.#doubts.watch((resolved) => {
+      return next.index.write(batch, this.#core.newScope(), resolved);
+    }, ignore);
+    for (const { index, value } of batch) {
+      indexes.delete(index);
+      if (value === next.header.vid) next.touched.markCreated(index);
+      else next.touched.markCleared(index);
     }
   }
 
@@ -208,10 +233,16 @@ export class SnapshotFollower {
         within: 0,
       });
     }
-    await this.#doubts.watch((resolved) => {
-      const call = { ...common, kind: "cow", vid: next.header.vid, cowVid: core.vid } as const;
-      return callObject(store, call, scope, resolved);
-    }, ignore);
+    try {
+      await this.#doubts.watch((resolved) => {
+        const call = { ...common, kind: "cow", vid: next.header.vid, cowVid: core.vid } as const;
+        return callObject(store, call, scope, resolved);
+      }, ignore);
+    } catch (thrown) {
+      // It was removed after it was read.
+      if (asSheepfsError(thrown).code === "stale" && core.touched.isLeaving(index)) return false;
+      throw thrown;
+    }
     return true;
   }
 }

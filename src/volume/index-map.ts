@@ -85,7 +85,11 @@ export class IndexMap implements VolumeIndex {
     return count;
   }
 
-  async write(updates: readonly SlotUpdate[], scope: Scope, resolved: () => void): Promise<void> {
+  async write(
+    updates: readonly SlotUpdate[],
+    scope: Scope,
+    resolved: () => void,
+  ): Promise<boolean> {
     const [first] = updates;
     assert(first !== undefined, "a run has slots");
     const values = new Uint32Array(updates.length);
@@ -94,8 +98,10 @@ export class IndexMap implements VolumeIndex {
       values[at] = update.value;
     });
     const bytes = new Uint8Array(values.buffer);
-    await this.#store.writeInode(this.#vid, slotOffset(first.index), bytes, scope, resolved);
+    const offset = slotOffset(first.index);
+    const once = await this.#store.writeInode(this.#vid, offset, bytes, scope, resolved);
     for (const update of updates) this.#set(update);
+    return once;
   }
 
   async scan(

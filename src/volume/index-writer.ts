@@ -5,8 +5,11 @@ import type { SlotUpdate, VolumeIndex } from "./slots.ts";
 
 /** A slot update on its way to the cluster. Its object is closed until it is settled. */
 export interface PendingUpdate extends SlotUpdate {
-  /** Written and in memory; or failed, and what the cluster holds is unknown. */
-  settled(error: SheepfsError | null): void;
+  /**
+   * Written and in memory; or failed, and what the cluster holds is unknown.
+   * @param once it was executed once at most
+   */
+  settled(error: SheepfsError | null, once: boolean): void;
   /** Only after a failure that is `inDoubt`: the write can no longer land. */
   resolved(): void;
   /** Taken back before it was sent: the volume moves to another vid. */
@@ -75,15 +78,16 @@ export class IndexWriter {
 
   async #write(batch: readonly PendingUpdate[]): Promise<void> {
     let failure: SheepfsError | null = null;
+    let once = false;
     try {
-      await this.#index.write(batch, this.#newScope(), () => {
+      once = await this.#index.write(batch, this.#newScope(), () => {
         for (const update of batch) update.resolved();
       });
     } catch (error) {
       failure = asSheepfsError(error);
     }
     this.#inflight -= 1;
-    for (const update of batch) update.settled(failure);
+    for (const update of batch) update.settled(failure, once);
     if (this.#queue.size > 0) this.#schedule();
     this.#changed();
   }

@@ -1,6 +1,6 @@
 import type { SheepfsError } from "../base/errors.ts";
 import type { RangeHold } from "../base/ranges.ts";
-import type { Scope } from "../base/scope.ts";
+import type { Scope, Unsubscribe } from "../base/scope.ts";
 import type { Transfer, Tube } from "../base/transfer.ts";
 import type { Generation } from "./generations.ts";
 import type { PendingUpdate } from "./index-writer.ts";
@@ -13,15 +13,16 @@ export interface PieceOwner {
   pieceDone(piece: Piece, error: SheepfsError | null): void;
   pieceResolved(piece: Piece): void;
   /** Its slot was written, or could not be. */
-  pieceIndexed(piece: Piece, error: SheepfsError | null): void;
+  pieceIndexed(piece: Piece, error: SheepfsError | null, once: boolean): void;
   piecePulled(piece: Piece): void;
 }
 
 /**
  * What a job does to its bytes: `data` reads them or writes them from the transfer, `zeros` makes
- * them zero where there is an object, `clear` makes a whole block a hole.
+ * them zero where there is an object, `clear` makes a whole block a hole, and `settle` changes
+ * nothing of a block, but writes its slot as we go by it where an update of it has failed.
  */
-export type JobMode = "data" | "zeros" | "clear";
+export type JobMode = "data" | "zeros" | "clear" | "settle";
 
 /** One transfer under way, cut into pieces. Reused. */
 export class Job {
@@ -34,6 +35,11 @@ export class Job {
   generation: Generation | null = null;
   /** True while its pieces are being begun: what settles meanwhile does not finish it. */
   beginning = false;
+  /** Pieces that need nothing of the transfer at the moment. */
+  aside = 0;
+  /** The transfer was told that it was interrupted; what was begun goes on without it. */
+  left = false;
+  unsubscribe: Unsubscribe | null = null;
 
   constructor(transfer: Transfer) {
     this.transfer = transfer;
@@ -75,6 +81,8 @@ export class Piece implements ObjectRequest, RangeHold, PendingUpdate {
   reloaded = false;
   /** How often it met a snapshot. */
   snapshots = 0;
+  /** It is counted in `aside` of its job. */
+  aside = false;
   /** Settled for its job, its range closed until the store knows that it can no longer land. */
   inDoubt = false;
   /** The store knew it before the failure was told. */
@@ -128,8 +136,8 @@ export class Piece implements ObjectRequest, RangeHold, PendingUpdate {
     this.#owner.pieceResolved(this);
   }
 
-  settled(error: SheepfsError | null): void {
-    this.#owner.pieceIndexed(this, error);
+  settled(error: SheepfsError | null, once: boolean): void {
+    this.#owner.pieceIndexed(this, error, once);
   }
 
   pulled(): void {

@@ -35,6 +35,7 @@ export interface ObjectStore {
   /**
    * Writes part of the inode object of `vid`; `bytes` borrowed until settled. After a rejection that
    * is `inDoubt`, `resolved` is called when the write can no longer land.
+   * @returns whether it was executed once at most
    */
   writeInode(
     vid: number,
@@ -42,7 +43,13 @@ export interface ObjectStore {
     bytes: Uint8Array,
     scope: Scope,
     resolved?: () => void,
-  ): Promise<void>;
+  ): Promise<boolean>;
+  /**
+   * Returns when what was to be removed for slots that were cleared is removed, or never is.
+   * @param clearedAtMs when the last of these writes had ended
+   * @throws timed_out | cancelled when that is not to be found out
+   */
+  removalsOver(clearedAtMs: number, scope: Scope): Promise<void>;
   /** Reads `into.length` bytes of a hypervolume's index node. */
   readIndexNode(vid: number, number: number, into: Uint8Array, scope: Scope): Promise<void>;
   /** Like `writeInode`, of an index node; `create` makes the object. */

@@ -16,7 +16,10 @@ export class RequestPool {
     job.error = null;
     job.generation = null;
     job.beginning = false;
-    const pieceBytesMax = mode === "clear" ? objectBytes : limits.pieceBytesMax;
+    job.aside = 0;
+    job.left = false;
+    job.unsubscribe = null;
+    const pieceBytesMax = isOfBlock(mode) ? objectBytes : limits.pieceBytesMax;
     job.cursor.begin(transfer, objectBytes, pieceBytesMax);
     return job;
   }
@@ -34,6 +37,11 @@ export class RequestPool {
   freePiece(piece: Piece): void {
     if (this.#pieces.length < limits.pooledRequestsMax) this.#pieces.push(piece);
   }
+}
+
+/** Whether it is about whole blocks, each in one piece. */
+export function isOfBlock(mode: JobMode): boolean {
+  return mode === "clear" || mode === "settle";
 }
 
 /** @returns the error when the transfer does not lie within the volume, else null */

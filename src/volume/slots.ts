@@ -25,8 +25,9 @@ export interface VolumeIndex {
   /**
    * Writes one such batch, and when it is acknowledged changes what is in memory. After a rejection
    * that is `inDoubt`, `resolved` is called when the write can no longer land.
+   * @returns whether it was executed once at most
    */
-  write(updates: readonly SlotUpdate[], scope: Scope, resolved: () => void): Promise<void>;
+  write(updates: readonly SlotUpdate[], scope: Scope, resolved: () => void): Promise<boolean>;
   /**
    * Tells every slot ≠ 0 in [from, end), in order, without keeping what it reads; ends early when
    * `visit` returns false.

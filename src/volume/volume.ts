@@ -6,7 +6,7 @@ import type { Transfer } from "../base/transfer.ts";
 import { type InodeHeader, InodeHeaderStruct } from "../wire/inode.ts";
 import { VolumeCore, type VolumePorts, type VolumeTarget } from "./core.ts";
 import { discard, type Extent } from "./discard.ts";
-import { countOwnBlocks, seek } from "./extents.ts";
+import { countSetBlocks, seek } from "./extents.ts";
 import { geometryOf } from "./geometry.ts";
 import { ReadPath } from "./reads.ts";
 import { objectRemoved } from "./removal.ts";
@@ -129,6 +129,7 @@ export class Volume {
     const { vid } = core;
     if (core.failure !== null) throw core.failure;
     await this.settled(scope);
+    await this.#writes.settleSlots(scope);
     await this.#verify(scope);
     await core.ports.store.flush(vid, scope);
     if (core.vid !== vid) await core.ports.store.flush(core.vid, scope);
@@ -160,9 +161,9 @@ export class Volume {
     return seek(this.#core, offset, what, scope);
   }
 
-  /** Bytes of the objects that are its own. The first call reads the whole index, once. */
+  /** Bytes of the blocks that have data, own or shared. The first call reads the whole index, once. */
   async allocatedBytes(scope: Scope): Promise<number> {
-    return (await countOwnBlocks(this.#core, scope)) * this.objectBytes;
+    return (await countSetBlocks(this.#core, scope)) * this.objectBytes;
   }
 
   /**
@@ -220,7 +221,7 @@ export class Volume {
     this.#closed = true;
     try {
       if (!this.readOnly && this.failure === null) await this.flush(scope);
-      if (this.failure === null) await this.#removalsOver();
+      if (this.failure === null) await this.#removalsOver(scope);
     } finally {
       this.#lateCheck?.cancel();
       this.#writes.close();
@@ -232,10 +233,11 @@ export class Volume {
    * Whoever attaches the VDI next knows nothing of objects that are still to be removed. The one that
    * was to go last stands for all.
    */
-  async #removalsOver(): Promise<void> {
-    const { lastCleared, touched } = this.#core;
+  async #removalsOver(scope: Scope): Promise<void> {
+    const core = this.#core;
+    const { lastCleared, touched } = core;
     if (lastCleared === null || !touched.isLeaving(lastCleared)) return;
-    await objectRemoved(this.#core, lastCleared);
+    await core.whileWanted(scope, () => objectRemoved(core, lastCleared, true));
   }
 
   /**
@@ -256,7 +258,7 @@ export class Volume {
         return;
       }
       if (hop === limits.snapshotRetriesMax) throw this.#followedTooOften();
-      await this.#writes.follow();
+      await this.#writes.followAnew();
     }
   }
 

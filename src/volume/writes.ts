@@ -1,15 +1,17 @@
 import { asSheepfsError, SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import { RangeLock } from "../base/ranges.ts";
+import type { Scope } from "../base/scope.ts";
 import type { Transfer } from "../base/transfer.ts";
 import type { VolumeCore } from "./core.ts";
 import { SnapshotFollower } from "./follow.ts";
 import { Generations } from "./generations.ts";
 import { IndexWriter } from "./index-writer.ts";
+import { interrupted, Leaving } from "./leaving.ts";
 import type { Job, JobMode, Piece, PieceOwner } from "./piece.ts";
 import { holeSlot, lockEnd, lockStart, lockUnitBytes, unloadedSlot, writeKind } from "./plan.ts";
 import { objectRemoved } from "./removal.ts";
-import { boundsError, RequestPool } from "./requests.ts";
+import { boundsError, isOfBlock, RequestPool } from "./requests.ts";
 import { WaitingPieces } from "./waiting.ts";
 
 /** What zeros are written from. */
@@ -27,6 +29,7 @@ export class WritePath implements PieceOwner {
   readonly #lock = new RangeLock();
   readonly #waiting: WaitingPieces;
   readonly #follower: SnapshotFollower;
+  readonly #leaving = new Leaving();
   #writer: IndexWriter;
   /** Pieces at the store. */
   #inflight = 0;
@@ -51,8 +54,14 @@ export class WritePath implements PieceOwner {
     else transfer.done(refused);
   }
 
-  /** Makes bytes zero: `zeros` in part of a block, `clear` in a whole one, which becomes a hole. */
-  submitZeros(transfer: Omit<Transfer, "buffer" | "at" | "lend">, mode: "zeros" | "clear"): void {
+  /**
+   * Makes bytes zero: `zeros` in part of a block, `clear` in a whole one, which becomes a hole; or
+   * `settle`s its slot.
+   */
+  submitZeros(
+    transfer: Omit<Transfer, "buffer" | "at" | "lend">,
+    mode: Exclude<JobMode, "data">,
+  ): void {
     this.#begin(
       {
         offset: transfer.offset,
@@ -68,12 +77,37 @@ export class WritePath implements PieceOwner {
   }
 
   /**
+   * Writes the slots of which an update failed, as far as what others read of them would differ from
+   * what is read here. One of which that fails again stays as it is: the first failure was told.
+   * @throws cancelled | timed_out
+   */
+  async settleSlots(scope: Scope): Promise<void> {
+    const core = this.#core;
+    const { objectBytes, blockCount } = core.geometry;
+    const owed = [...core.touched.owedWithin(0, blockCount)];
+    for (let at = 0; at < owed.length; at += limits.discardBlocksInflightMax) {
+      const settles = owed.slice(at, at + limits.discardBlocksInflightMax).map((index) => {
+        const extent = { offset: index * objectBytes, length: 1, scope: core.newScope() };
+        return new Promise<void>((done) => {
+          this.submitZeros({ ...extent, done: () => done() }, "settle");
+        });
+      });
+      await core.whileWanted(scope, () => Promise.all(settles));
+    }
+  }
+
+  /**
    * Moves the volume to the working VDI that its name means now; shared by all who notice.
    * @throws read_only when there is none | stale | corrupt | unavailable
    */
   follow(): Promise<void> {
     this.#following ??= this.#follow();
     return this.#following;
+  }
+
+  /** The same; when a move fails that was under way before, what it met with may be over. */
+  followAnew(): Promise<void> {
+    return this.#following === null ? this.follow() : this.#following.catch(() => this.follow());
   }
 
   close(): void {
@@ -94,18 +128,23 @@ export class WritePath implements PieceOwner {
     this.#checkQuiet();
   }
 
-  pieceIndexed(piece: Piece, error: SheepfsError | null): void {
+  pieceIndexed(piece: Piece, error: SheepfsError | null, once: boolean): void {
+    const { touched, ports } = this.#core;
+    if (touched.isLeaving(piece.index)) {
+      this.#core.clearedAtMs = ports.clock.nowMs();
+      if (!once) touched.markRemovedTwice(piece.index);
+    }
     if (error === null) {
       this.#core.slotChanged(piece.index, piece.slot, piece.value);
       this.#finish(piece, null);
       return;
     }
-    this.#core.slotUnsure(piece.index);
+    this.#core.slotUnsure(piece.index, piece.slot, piece.value);
     this.#finish(piece, this.#error(piece, error));
   }
 
   piecePulled(piece: Piece): void {
-    this.#parked.push(piece);
+    this.#park(piece);
   }
 
   pieceResolved(piece: Piece): void {
@@ -115,7 +154,10 @@ export class WritePath implements PieceOwner {
     }
     this.generations.doubtOver();
     // It may have landed after the slot was last read.
-    if (piece.indexing) this.#core.slotUnsure(piece.index);
+    if (piece.indexing && piece.vid === this.#core.vid) {
+      this.#core.clearedAtMs = this.#core.ports.clock.nowMs();
+      this.#core.slotUnsure(piece.index, piece.slot, piece.value);
+    }
     this.#free(piece);
   }
 
@@ -132,15 +174,19 @@ export class WritePath implements PieceOwner {
       this.#claim(this.#pool.piece(this, job));
     }
     job.beginning = false;
-    if (job.pieces > 0) return;
-    const { transfer, error, generation } = job;
+    if (job.pieces > 0) {
+      this.#leaving.check(job);
+      return;
+    }
+    const { transfer, error, generation, left } = job;
+    job.unsubscribe?.();
     this.#pool.freeJob(job);
     if (generation !== null) this.generations.leave(generation);
-    transfer.done(error);
+    if (!left) transfer.done(error);
   }
 
   #claim(piece: Piece): void {
-    const whole = piece.job.mode === "clear";
+    const whole = isOfBlock(piece.job.mode);
     piece.start = whole ? 0 : lockStart(piece.offset);
     piece.end = whole ? this.#core.geometry.objectBytes : lockEnd(piece.offset, piece.length);
     if (this.#lock.acquire(piece)) this.#plan(piece);
@@ -154,8 +200,12 @@ export class WritePath implements PieceOwner {
       this.#finish(piece, core.failure);
       return;
     }
+    if (piece.job.left) {
+      this.#finish(piece, interrupted());
+      return;
+    }
     if (this.#following !== null) {
-      this.#parked.push(piece);
+      this.#park(piece);
       return;
     }
     const slot = core.index.get(piece.index);
@@ -165,7 +215,9 @@ export class WritePath implements PieceOwner {
     }
     piece.slot = slot;
     const { mode } = piece.job;
-    if (mode !== "data" && slot === holeSlot) this.#finish(piece, null);
+    const isHole = slot === holeSlot && !core.touched.isOwed(piece.index);
+    if (mode !== "data" && isHole) this.#finish(piece, null);
+    else if (mode === "settle") this.#settle(piece);
     else if (mode === "clear") this.#clear(piece);
     else if (core.touched.isLeaving(piece.index)) void this.#awaitRemoval(piece);
     else this.#write(piece);
@@ -176,7 +228,7 @@ export class WritePath implements PieceOwner {
     const { objectBytes } = core.geometry;
     const kind = writeKind(piece.slot, core.vid, piece.length === objectBytes);
     const whole = piece.start === 0 && piece.end === objectBytes;
-    if (kind === "write") {
+    if (kind === "write" && !core.touched.isOwed(piece.index)) {
       if (whole) {
         const end = lockEnd(piece.offset, piece.length);
         this.#lock.shrink(piece, lockStart(piece.offset), end);
@@ -197,6 +249,16 @@ export class WritePath implements PieceOwner {
     return true;
   }
 
+  #settle(piece: Piece): void {
+    const { touched, vid } = this.#core;
+    const { index, slot } = piece;
+    // A discard that failed and was not made, or an update that nobody has seen, may still be.
+    const isSeen = touched.isLeaving(index) ? slot === holeSlot : slot === vid;
+    if (!isSeen || !touched.isOwed(index)) this.#finish(piece, null);
+    else if (slot === holeSlot) this.#clear(piece);
+    else this.#index(piece, slot);
+  }
+
   #clear(piece: Piece): void {
     const core = this.#core;
     if (core.geometry.kind === "btree") {
@@ -207,8 +269,13 @@ export class WritePath implements PieceOwner {
       this.#send(piece, "create");
       return;
     }
-    if (piece.slot === core.vid) {
+    // Of an update that failed some copies may name an object of ours.
+    const isOwed = core.touched.isOwed(piece.index);
+    // Should it fail, we know that there was one.
+    if (piece.slot === core.vid) core.touched.sawCreated(piece.index);
+    if (piece.slot === core.vid || isOwed) {
       core.touched.markLeaving(piece.index);
+      if (isOwed) core.touched.markRemovedTwice(piece.index);
       core.lastCleared = piece.index;
     }
     this.#index(piece, holeSlot);
@@ -226,17 +293,20 @@ export class WritePath implements PieceOwner {
   }
 
   #stored(piece: Piece): void {
-    const { vid } = this.#core;
-    if (piece.kind === "write" || piece.slot === vid) this.#finish(piece, null);
+    const { vid, touched } = this.#core;
+    const isNamed = piece.kind === "write" || piece.slot === vid;
+    if (isNamed && !touched.isOwed(piece.index)) this.#finish(piece, null);
     // Its index is the old VDI's: done again in the new one.
-    else if (this.#following !== null) this.#parked.push(piece);
+    else if (this.#following !== null) this.#park(piece);
     else this.#index(piece, vid);
   }
 
   #index(piece: Piece, value: number): void {
+    piece.vid = this.#core.vid;
     piece.value = value;
     piece.indexing = true;
     this.#writer.add(piece);
+    this.#leaving.setAside(piece);
   }
 
   /** Somebody made a snapshot of the VDI; or the piece was under way when that was noticed. */
@@ -247,7 +317,7 @@ export class WritePath implements PieceOwner {
     } else if (this.#following === null && piece.vid !== this.#core.vid) {
       this.#plan(piece);
     } else {
-      this.#parked.push(piece);
+      this.#park(piece);
       // Whoever is parked is told how it ends.
       this.follow().catch(() => {});
     }
@@ -269,6 +339,7 @@ export class WritePath implements PieceOwner {
     const parked = this.#parked;
     this.#parked = [];
     for (const piece of parked) {
+      this.#leaving.takeBack(piece);
       if (failure === null) this.#plan(piece);
       else this.#finish(piece, this.#error(piece, failure));
     }
@@ -310,8 +381,12 @@ export class WritePath implements PieceOwner {
   async #awaitRemoval(piece: Piece): Promise<void> {
     const { touched, vid } = this.#core;
     try {
-      const removed = await objectRemoved(this.#core, piece.index);
-      if (removed && piece.slot === vid) this.#core.slotPutBack(touched, piece.index);
+      const { index } = piece;
+      const once = !touched.isOwed(index) && !touched.isRemovedTwice(index);
+      const removal = await this.#core.whileWanted(piece.scope, () =>
+        objectRemoved(this.#core, index, once),
+      );
+      if (removal === "gone" && piece.slot === vid) this.#core.slotPutBack(touched, piece.index);
     } catch (error) {
       this.#finish(piece, this.#error(piece, asSheepfsError(error)));
       return;
@@ -351,8 +426,14 @@ export class WritePath implements PieceOwner {
     return this.#core.ioError(error, "write", { index: piece.index, within: piece.offset });
   }
 
+  #park(piece: Piece): void {
+    this.#parked.push(piece);
+    this.#leaving.setAside(piece);
+  }
+
   #finish(piece: Piece, error: SheepfsError | null): void {
     const { job } = piece;
+    this.#leaving.takeBack(piece);
     job.pieces -= 1;
     if (error !== null) job.error ??= error;
     if (error?.inDoubt === true && !piece.resolvedEarly) {

@@ -77,7 +77,7 @@ export async function measureMount(): Promise<void> {
   }
   for (const { ours, mount } of stands) {
     console.log(
-      `resident memory at most, ${ours.title}: ${rssMiB(mount.child.pid).peak} MiB (wanted: 200)`,
+      `resident memory at most, ${ours.title}: ${rssMiB(mount.serverPid).peak} MiB (wanted: 200)`,
     );
   }
   console.log(`mount usable after ${await mountMs(sheep)} ms (wanted: 150)`);

@@ -14,6 +14,7 @@ const wishes: readonly Wish[] = [
   { fault: "kill", cycles: 3, holdMs: 200 },
   { fault: "stop", cycles: 2, holdMs: 1_500 },
   { fault: "partition", cycles: 2, holdMs: 3_000 },
+  { fault: "sheepfs", cycles: 3, holdMs: 500 },
 ];
 
 for (const { fault, cycles, holdMs } of wishes) {

@@ -1,7 +1,8 @@
 // `npm run faults`: breaks a cluster again and again under a mount that is used, and prints a table.
 //   --fault kill|stop|partition|sheepfs    may be repeated; all without
 //   --cycles N                             of each fault (100)
-//   --hold MS                              how long each lasts (stop, partition: 10000, kill: 500)
+//   --hold MS                              how long each lasts (stop, partition: 10000, kill: 500),
+//                                        of sheepfs how long it then lives: 2500
 //   --sheep HOST:PORT,...                  a cluster of yours, instead of an embedded sheep
 //   --break CMD --mend CMD                 how to break and mend it, by a shell, with CYCLE and GATEWAY set
 // As root: it mounts, and makes network namespaces for the embedded sheep.
@@ -23,7 +24,12 @@ const { values } = parseArgs({
   },
 });
 
-const holdOf: Record<Fault, number> = { kill: 500, stop: 10_000, partition: 10_000, sheepfs: 0 };
+const holdOf: Record<Fault, number> = {
+  kill: 500,
+  stop: 10_000,
+  partition: 10_000,
+  sheepfs: 2_500,
+};
 
 async function openSite(): Promise<FaultSite> {
   if (values.sheep === "embedded") return await EmbeddedSite.start();

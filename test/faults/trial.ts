@@ -1,11 +1,10 @@
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { Load, type LoadReport } from "./load.ts";
 import type { Fault, FaultSite } from "./site.ts";
 
 export interface TrialWish {
   readonly fault: Fault;
   readonly cycles: number;
-  /** How long each fault lasts. */
+  /** How long each fault lasts; a server that has taken over lives so long at least. */
   readonly holdMs: number;
   /** Called after each cycle. */
   readonly progress: (cycle: number) => void;
@@ -25,7 +24,9 @@ export async function runTrial(site: FaultSite, wish: TrialWish): Promise<TrialR
   await using load = await Load.start(site.cluster);
   for (let cycle = 0; cycle < cycles; cycle += 1) {
     if (fault === "sheepfs") {
-      process.kill(serverOf(load.mount.child.pid), "SIGKILL");
+      await load.mount.killServer();
+      // Servers that die too soon after their start are given up.
+      await Bun.sleep(holdMs);
     } else {
       const breakage = { fault, cycle, gateway: await load.gateway() };
       await site.break(breakage);
@@ -36,24 +37,4 @@ export async function runTrial(site: FaultSite, wish: TrialWish): Promise<TrialR
     progress(cycle + 1);
   }
   return { fault, cycles, ...(await load.end()) };
-}
-
-/** The process that answers the kernel: the keeper's child, which holds the device too. */
-function serverOf(keeper: number): number {
-  const children = readFileSync(`/proc/${keeper}/task/${keeper}/children`, "utf8").trim();
-  const server = children.split(" ").map(Number).find(holdsDevice);
-  if (server === undefined) throw new Error(`the keeper ${keeper} has no server`);
-  return server;
-}
-
-function holdsDevice(pid: number): boolean {
-  if (pid === 0) return false;
-  const folder = `/proc/${pid}/fd`;
-  return readdirSync(folder).some((fd) => {
-    try {
-      return readlinkSync(`${folder}/${fd}`) === "/dev/fuse";
-    } catch {
-      return false;
-    }
-  });
 }

@@ -186,7 +186,7 @@ describe("what it costs", () => {
     expect(requests).toBeLessThan(20);
     const [found] = await readEach(mount.file("volume", vdi), [16 * 2 ** 40 - 4096], 4096);
     expect(found?.every((byte) => byte === 0)).toBe(true);
-    const memory = readFileSync(`/proc/${mount.child.pid}/status`, "utf8");
+    const memory = readFileSync(`/proc/${mount.serverPid}/status`, "utf8");
     expect(Number(/VmHWM:\s+([0-9]+)/.exec(memory)?.[1])).toBeLessThan(200 * 1024);
   });
 
@@ -196,14 +196,14 @@ describe("what it costs", () => {
     await using mount = await mountSheepfs(cluster);
     const path = mount.file("node", "list");
     const resident = (): number => {
-      const status = readFileSync(`/proc/${mount.child.pid}/status`, "utf8");
+      const status = readFileSync(`/proc/${mount.serverPid}/status`, "utf8");
       return Number(/VmRSS:\s+([0-9]+)/.exec(status)?.[1]) / 1024;
     };
     for (let count = 0; count < 2_000; count += 1) await readFile(path);
     const before = resident();
     for (let count = 0; count < 6_000; count += 1) await readFile(path);
     expect(resident() - before).toBeLessThan(30);
-    expect((await must(["ls", `/proc/${mount.child.pid}/fd`])).split("\n").length).toBeLessThan(64);
+    expect((await must(["ls", `/proc/${mount.serverPid}/fd`])).split("\n").length).toBeLessThan(64);
   }, 60_000);
 });
 

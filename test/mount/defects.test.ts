@@ -296,7 +296,7 @@ describe("what it costs", () => {
       mount.attach(vdi);
       readAt(mount.file("volume", vdi), 0, 4096);
     }
-    expect(readdirSync(`/proc/${mount.child.pid}/fd`).length).toBeLessThan(64);
+    expect(readdirSync(`/proc/${mount.serverPid}/fd`).length).toBeLessThan(64);
   });
 
   // Defect 24 [S-9]

@@ -30,7 +30,7 @@ test("64 writers on 16 volumes share fairly, in bounded memory", async () => {
   expect(groups.map(({ error }) => error)).toEqual(vdis.map(() => 0));
   const written = groups.map(({ write }) => write.io_bytes);
   const spread = Math.min(...written) / Math.max(...written);
-  const peakMiB = Math.round(peakKiB(mount.child.pid) / 1024);
+  const peakMiB = Math.round(peakKiB(mount.serverPid) / 1024);
   console.log(
     `slowest / fastest volume ${spread.toFixed(2)}, resident memory at most ${peakMiB} MiB`,
   );

@@ -91,8 +91,7 @@ describe.skipIf(cannotMount !== null)("after sheepfs was killed", () => {
       writeAt(killed.file("volume", vdi), 0, pattern(4096, 1));
       await other.snapshot(vdi, "monday");
       writeAt(killed.file("volume", vdi), 4096, pattern(4096, 2));
-      killed.child.kill("SIGKILL");
-      await killed.child.exit();
+      await killed.kill();
       await killed[Symbol.asyncDispose]();
       expect((await lock(cluster, "show", vdi)).stdout).toContain("which is gone");
       await using mount = await mountSheepfs(cluster, { args: ["--attach", vdi] });

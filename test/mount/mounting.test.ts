@@ -83,14 +83,24 @@ describe("a mountpoint that cannot be used is named, with what to do", () => {
     expect(isMounted(mount.file("volume"))).toBe(false);
   });
 
-  test("a dead mount is told from a live one, and can be cleared", async () => {
+  // [S-95]
+  test("a dead mount is told from a live one and replaced, which is said", async () => {
     await using cluster = await startCluster();
     await using mount = await mountSheepfs(cluster);
-    mount.child.kill("SIGKILL");
-    await mount.child.exit();
+    await mount.kill();
+    expect(() => readdirSync(mount.path)).toThrow("ENOTCONN");
     const outcome = await sheepfs(["mount", mount.path, "-s", cluster.address]);
-    expect(outcome.stderr).toContain("dead");
-    expect(outcome.exitCode).not.toBe(0);
+    expect(outcome.stderr).toBe(`sheepfs: the dead mount on '${mount.path}' was replaced\n`);
+    expect(outcome.exitCode).toBe(0);
+    expect(readdirSync(mount.path)).toContain("volume");
+    expect((await sheepfs(["umount", mount.path])).exitCode).toBe(0);
+    expect(isMounted(mount.path)).toBe(false);
+  });
+
+  test("a dead mount can be cleared", async () => {
+    await using cluster = await startCluster();
+    await using mount = await mountSheepfs(cluster);
+    await mount.kill();
     const cleared = await sheepfs(["umount", mount.path]);
     expect(cleared.stderr).toBe("");
     expect(isMounted(mount.path)).toBe(false);
@@ -273,8 +283,7 @@ test("what a write has returned for is there after the daemon was killed", async
   {
     await using mount = await mountSheepfs(cluster, { args: ["--attach", vdi] });
     expect(writeAt(mount.file("volume", vdi), MiB - 1000, bytes)).toBe(bytes.length);
-    mount.child.kill("SIGKILL");
-    await mount.child.exit();
+    await mount.kill();
   }
   await using mount = await mountSheepfs(cluster, { args: ["--attach", vdi] });
   expect(readAt(mount.file("volume", vdi), MiB - 1000, bytes.length).equals(bytes)).toBe(true);

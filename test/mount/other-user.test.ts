@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { chmodSync, chownSync, copyFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, copyFileSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { startCluster } from "../support/cluster.ts";
 import { mountSheepfs } from "../support/mount.ts";
@@ -67,4 +67,31 @@ test("a user who is not root is told whose a mountpoint and a mount are", async 
   expect(stderr).toContain("belongs to uid 0, not to you");
   expect(stderr).toContain("was mounted by uid 0; unmount it as that user or as root");
   expect(stdout).toBe("exit 1\nexit 1\n");
+});
+
+// [S-95] [S-96]
+test("a user who is not root upgrades and takes away by force what is that user's", async () => {
+  await using cluster = await startCluster();
+  const vdi = await cluster.createVdi("user", { size: "8M" });
+  await using mount = await mountSheepfs(cluster, { args: ["-o", "allow_other"] });
+  const script = `
+    pid_file=$(TMPDIR=/tmp mktemp)
+    "$SHEEPFS" mount "$MNT" --attach "$VDI" --pid-file "$pid_file"
+    keeper=$(cat "$pid_file")
+    "$SHEEPFS" upgrade "$MNT" | cut -d ' ' -f 1-3
+    printf hello > "$MNT/volume/$VDI"
+    head -c 5 "$MNT/volume/$VDI"; echo
+    "$SHEEPFS" upgrade "$MOUNT" || echo "exit $?"
+    "$SHEEPFS" umount --force "$MOUNT" || echo "exit $?"
+    kill -STOP "$keeper" $(cat "/proc/$keeper/task/$keeper/children")
+    "$SHEEPFS" umount --force "$MNT"
+    rm -f "$pid_file"
+    grep -c " $MNT " /proc/mounts || true
+  `;
+  const env = { SHEEPFS_SHEEP: cluster.address, VDI: vdi, MOUNT: mount.path };
+  const { stdout, stderr } = await runAsUser(script, env);
+  expect(stderr).toContain("has no keeper that could hand it over");
+  expect(stderr).toContain("was mounted by uid 0");
+  expect(stdout).toBe("served by sheepfs\nhello\nexit 1\nexit 1\n0\n");
+  expect(existsSync(mount.file("volume"))).toBe(true);
 });

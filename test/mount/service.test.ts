@@ -27,6 +27,28 @@ test("a service manager hears when it is usable, that it lives, and when it ends
   await socket.until(/^STOPPING=1$/);
 });
 
+// [S-98]
+test("a server that gives no sign of life to its watchdog is replaced", async () => {
+  await using cluster = await startCluster();
+  using socket = new NotifySocket();
+  const env = { NOTIFY_SOCKET: socket.address, WATCHDOG_USEC: "600000" };
+  await using mount = await mountSheepfs(cluster, { env });
+  await socket.until(/^READY=1$/);
+  const hung = mount.serverPid;
+  const began = mount.child.stderr.length;
+  process.kill(hung, "SIGSTOP");
+  await mount.child.until(
+    ({ stderr }) => (stderr.indexOf(" again\n", began) > 0 ? true : null),
+    "successor",
+  );
+  expect(mount.child.stderr).toContain(`(pid ${hung}) of '${mount.path}' hangs`);
+  expect(existsSync(mount.file("volume"))).toBe(true);
+  expect(mount.serverPid).not.toBe(hung);
+  // Its service manager hears that it lives.
+  socket.messages.splice(0);
+  await socket.until(/^WATCHDOG=1$/);
+});
+
 // [S-68]
 test("the log goes on in a new file after SIGHUP, and the PID file is there while it is mounted", async () => {
   await using cluster = await startCluster();

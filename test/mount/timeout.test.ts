@@ -54,9 +54,9 @@ test("what is under way when sheepfs is stopped for longer than its deadline goe
   await shows(mount.file("cluster", "status"), "requests wait");
   // The kernel asks for the size first, which is not waited for as long.
   await Bun.sleep(2_500);
-  mount.child.kill("SIGSTOP");
+  process.kill(mount.serverPid, "SIGSTOP");
   await Bun.sleep(7_000);
-  mount.child.kill("SIGCONT");
+  process.kill(mount.serverPid, "SIGCONT");
   await Bun.sleep(500);
   cluster.child.kill("SIGCONT");
   expect(await reading.exit()).toBe(0);

@@ -205,6 +205,7 @@ class Scene {
       random: this.#random,
       log: silentLogger,
       objectCache: false,
+      predecessors: [],
     });
   }
 

@@ -3,11 +3,13 @@ import { Load, type LoadReport } from "../faults/load.ts";
 import type { Fault } from "../faults/site.ts";
 import { openFiles, rssMiB } from "../support/proc.ts";
 
-/** What the mount's process held at one moment. */
+/** What the mount's processes held at one moment: its server, and its keeper. */
 export interface Sample {
   readonly seconds: number;
   readonly rssMiB: number;
   readonly files: number;
+  readonly keeperRssMiB: number;
+  readonly keeperFiles: number;
   /** Faults so far. */
   readonly faults: number;
 }
@@ -27,31 +29,48 @@ export interface SoakReport extends LoadReport {
 }
 
 const faults: readonly Fault[] = ["partition", "kill", "stop"];
+/** So rarely that what a server holds has time to grow. */
+const serverKillEach = 50;
 
 /** Faults in turn under a load, with a look at memory and open files again and again. */
 export async function soak(wish: SoakWish): Promise<SoakReport> {
   await using site = await EmbeddedSite.start();
   await using load = await Load.start(site.cluster);
   const startedMs = performance.now();
-  const { pid } = load.mount.child;
   const samples: Sample[] = [];
   let count = 0;
   const sample = (): void => {
     const seconds = Math.round((performance.now() - startedMs) / 1000);
-    const now = { seconds, rssMiB: rssMiB(pid).now, files: openFiles(pid), faults: count };
+    const { serverPid, child } = load.mount;
+    const now = {
+      ...{ seconds, faults: count },
+      ...{ rssMiB: rssMiB(serverPid).now, files: openFiles(serverPid) },
+      ...{ keeperRssMiB: rssMiB(child.pid).now, keeperFiles: openFiles(child.pid) },
+    };
     samples.push(now);
     wish.sampled(now);
   };
-  const timer = setInterval(sample, wish.sampleMs);
+  const timer = setInterval(() => {
+    try {
+      sample();
+    } catch {
+      // The server has just been killed, and the next one is not there yet.
+    }
+  }, wish.sampleMs);
   try {
     while (performance.now() - startedMs < wish.durationMs) {
+      count += 1;
+      if (count % serverKillEach === 0) {
+        await load.mount.killServer();
+        await load.moves();
+        continue;
+      }
       const fault = faults[count % faults.length] ?? "kill";
       const breakage = { fault, cycle: count, gateway: await load.gateway() };
       await site.break(breakage);
       await Bun.sleep(wish.holdMs);
       await site.mend(breakage);
       await load.moves();
-      count += 1;
       await Bun.sleep(wish.restMs);
     }
     sample();

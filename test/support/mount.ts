@@ -14,6 +14,8 @@ export const cannotMount: string | null = !existsSync("/dev/fuse")
 export interface MountOptions {
   /** Further arguments of `sheepfs mount`. */
   readonly args?: readonly string[];
+  /** Path of the program, if not the one that is tested everywhere. */
+  readonly program?: string;
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -44,6 +46,34 @@ export class TestMount implements AsyncDisposable {
     writeFileSync(this.file("vdi", "unmount"), `${name}\n`);
   }
 
+  /** The process that serves now; another one after it was killed. */
+  get serverPid(): number {
+    const pid = serverOf(this.child.pid);
+    if (pid === null) throw new Error(`no server of ${this.path}`);
+    return pid;
+  }
+
+  /** Kills the process that serves, and returns when another one has its place. */
+  async killServer(): Promise<void> {
+    const before = this.serverPid;
+    const line = "again";
+    const count = this.child.stderr.split(line).length;
+    process.kill(before, "SIGKILL");
+    await this.child.until(
+      ({ stderr }) => (stderr.split(line).length > count ? true : null),
+      "successor",
+    );
+  }
+
+  /** Kills everything that serves the mount, which is dead then. */
+  async kill(): Promise<void> {
+    const server = this.serverPid;
+    this.child.kill("SIGKILL");
+    process.kill(server, "SIGKILL");
+    await this.child.exit();
+    while (existsSync(`/proc/${server}/exe`)) await Bun.sleep(5);
+  }
+
   /** Ends the daemon as SIGTERM does. @returns its exit code */
   async stop(): Promise<number> {
     this.child.kill("SIGTERM");
@@ -65,6 +95,13 @@ export class TestMount implements AsyncDisposable {
   }
 }
 
+/** The server that a keeper has started last. */
+function serverOf(keeper: number): number | null {
+  const path = `/proc/${keeper}/task/${keeper}/children`;
+  const pids = readFileSync(path, "utf8").trim().split(" ").map(Number);
+  return pids.findLast((pid) => pid > 0 && existsSync(`/proc/${pid}/exe`)) ?? null;
+}
+
 /** Mounts in a child process and returns when the mount is usable. */
 export async function mountSheepfs(
   cluster: TestCluster,
@@ -74,8 +111,9 @@ export async function mountSheepfs(
   const path = join(folder.path, "mnt");
   mkdirSync(path);
   const line = ["mount", path, "-s", cluster.address, "-f", ...(options.args ?? [])];
+  const program = options.program ?? (await sheepfsBinary());
   const env = options.env === undefined ? {} : { env: options.env };
-  const mount = new TestMount(folder, path, start([await sheepfsBinary(), ...line], env));
+  const mount = new TestMount(folder, path, start([program, ...line], env));
   try {
     await mount.child.until((child) => (child.stderr.includes(" on /") ? true : null), "mount");
     return mount;

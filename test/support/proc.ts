@@ -14,3 +14,9 @@ export function rssMiB(pid: number): { readonly now: number; readonly peak: numb
 export function openFiles(pid: number): number {
   return readdirSync(`/proc/${pid}/fd`).length;
 }
+
+/** Bytes that a process has read and written so far. */
+export function ioBytes(pid: number): number {
+  const text = readFileSync(`/proc/${pid}/io`, "utf8");
+  return [...text.matchAll(/^[rw]char: (\d+)/gm)].reduce((sum, [, n]) => sum + Number(n), 0);
+}

@@ -50,8 +50,8 @@ export interface TreePorts {
   readonly volumes: AttachedVolumes;
   readonly config: ConfigPort;
   readonly status: () => ConnectionStatus;
-  /** Whether the kernel may cache volumes, until config/page_cache says otherwise. */
-  readonly pageCache: boolean;
+  /** Whether the kernel may cache volumes; config/page_cache sets it. */
+  readonly pageCache: Switch;
   /** With `scratch/`, where everything can be made, in memory. */
   readonly scratch: boolean;
   readonly clock: Clock;
@@ -66,7 +66,7 @@ export function buildTree(ports: TreePorts): Tree {
   const patience = new Patience();
   const base: EntryBase = { ids: new NodeIds(), clock, log, events, patience, bornMs };
   const rootId = base.ids.next();
-  const pageCache: Switch = { on: ports.pageCache };
+  const { pageCache } = ports;
   const { clusterInfo, clusterStatus, vdiList, nodeInfo, nodeList } = textsOf(ports, base);
   const mount = mountControl(volumes, base);
   const unmount = unmountControl(volumes, base);

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { isGone, newHolder } from "../../../src/app/self.ts";
+import { existsSync } from "node:fs";
+import { isGone, newHolder, processMark } from "../../../src/app/self.ts";
 
 const self = newHolder();
 
@@ -12,6 +13,30 @@ describe("a holder is known to have ended", () => {
     child.kill("SIGKILL");
     await child.exited;
     expect(isGone(holder)).toBe(true);
+  });
+
+  test("when both of its processes have, when one writes for the other", async () => {
+    const child = Bun.spawn(["cat"], { stdin: "pipe" });
+    const holder = { ...self, startTicks: 0, server: processMark(child.pid) };
+    expect(isGone(holder)).toBe(false);
+    child.kill("SIGKILL");
+    await child.exited;
+    expect(isGone(holder)).toBe(true);
+    expect(isGone({ ...holder, startTicks: self.startTicks })).toBe(false);
+  });
+
+  test("when nobody has asked for its end yet", async () => {
+    // The shell becomes a program that does not wait for its child, which ends only then.
+    const parent = Bun.spawn(["sh", "-c", "sleep 0.3 & echo $!; exec cat"], {
+      stdin: "pipe",
+      stdout: "pipe",
+    });
+    const { value } = await parent.stdout.getReader().read();
+    const pid = Number(new TextDecoder().decode(value));
+    const holder = { ...self, ...processMark(pid) };
+    while (!isGone(holder)) await Bun.sleep(1);
+    expect(existsSync(`/proc/${pid}/stat`)).toBe(true);
+    parent.kill();
   });
 
   test("when its number is another process's by now", () => {

@@ -103,7 +103,7 @@ const tables: Readonly<Record<string, readonly Row[]>> = {
     { line: "unmount /m", says: ["'unmount'", "did you mean 'sheepfs umount'?"] },
     {
       line: "frobnicate",
-      says: ["'frobnicate'", "mount, umount, serve, sheep, vdi", "; see 'sheepfs"],
+      says: ["'frobnicate'", "mount, umount, upgrade, serve, sheep, vdi", "; see 'sheepfs"],
     },
     { line: "vdi lst", says: ["vdi lst", "did you mean 'list'? see"] },
     { line: "vdi enlarge a", says: ["vdi enlarge", "rollback, lock; see 'sheepfs vdi"] },

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { limits } from "../../../src/base/limits.ts";
+import { ReplyHeader } from "../../../src/wire/header.ts";
 import type { SimulatedSheep } from "../../simulate/sheep.ts";
 import { firstPort, keyOf, pattern, TestRequest, World } from "./world.ts";
 
@@ -147,6 +148,29 @@ test("the gateway that was named is returned to when it is back, and nobody sees
   reading.stop();
   expect(reading.errors()).toBe(0);
   expect(world.client.stats().connectionsLost).toBe(1);
+});
+
+test("a sheep that has not noticed that the others go on without it is not returned to", async () => {
+  await using world = learned(3);
+  const reading = keepReading(world);
+  world.first.kill();
+  world.clock.pass(3_000);
+  world.cluster.leave(address(0));
+  const oldEpoch = 1;
+  world.first.script.garble = (reply) => {
+    ReplyHeader.write(new DataView(reply.buffer), 0, {
+      ...ReplyHeader.read(new DataView(reply.buffer), 0),
+      epoch: oldEpoch,
+    });
+    return reply;
+  };
+  world.first.start();
+  world.clock.pass(30_000);
+  expect(world.client.gateway).not.toEqual(address(0));
+  world.first.script.garble = (reply) => reply;
+  expect(world.clock.until(() => world.client.gateway.port === firstPort, 10_000)).toBe(true);
+  reading.stop();
+  expect(reading.errors()).toBe(0);
 });
 
 test("a gateway that comes and goes is returned to less and less often", async () => {

@@ -1,3 +1,4 @@
+import type { Address } from "../../../src/base/address.ts";
 import type { SheepfsError } from "../../../src/base/errors.ts";
 import { type Logger, silentLogger } from "../../../src/base/log.ts";
 import { seededRandom } from "../../../src/base/random.ts";
@@ -11,6 +12,16 @@ import { SimulatedSheep } from "../../simulate/sheep.ts";
 
 export const firstPort = 7000;
 
+interface WorldOptions {
+  readonly sheep?: number;
+  readonly seed?: number;
+  /** Of the sheep, how many the client is told of; all unless said. */
+  readonly named?: number;
+  readonly log?: Logger;
+  /** Sheep, by number, that may have writes of a process before. */
+  readonly predecessors?: readonly number[];
+}
+
 /** Some sheep of one cluster, and a client of them. */
 export class World implements AsyncDisposable {
   readonly clock = new SimulatedClock();
@@ -19,15 +30,7 @@ export class World implements AsyncDisposable {
   readonly sheep: readonly SimulatedSheep[];
   readonly client: SheepClient;
 
-  /** @param options.named of the sheep, how many the client is told of; all unless said */
-  constructor(
-    options: {
-      readonly sheep?: number;
-      readonly seed?: number;
-      readonly named?: number;
-      readonly log?: Logger;
-    } = {},
-  ) {
+  constructor(options: WorldOptions = {}) {
     const random = seededRandom(options.seed ?? 1);
     this.network = new SimulatedNetwork(this.clock, random);
     this.sheep = Array.from({ length: options.sheep ?? 1 }, (_, number) => this.newSheep(number));
@@ -38,6 +41,7 @@ export class World implements AsyncDisposable {
       random,
       log: options.log ?? silentLogger,
       objectCache: false,
+      predecessors: (options.predecessors ?? []).map((number) => this.address(number)),
     });
   }
 
@@ -48,8 +52,11 @@ export class World implements AsyncDisposable {
   }
 
   newSheep(number: number, cluster: SimulatedCluster = this.cluster): SimulatedSheep {
-    const address = { host: "127.0.0.1", port: firstPort + number };
-    return new SimulatedSheep(this.network, cluster, address);
+    return new SimulatedSheep(this.network, cluster, this.address(number));
+  }
+
+  address(number: number): Address {
+    return { host: "127.0.0.1", port: firstPort + number };
   }
 
   scope(timeoutMs = 60_000): CancelScope {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { SheepfsError } from "../../../src/base/errors.ts";
 import { resolveVdi } from "../../../src/cluster/resolve.ts";
 import { MemorySheep, never, plainHeader, text } from "./memory-sheep.ts";
 
@@ -75,6 +76,19 @@ describe("a name that cannot be resolved", () => {
   test("is not found", async () => {
     const error = await failure(new MemorySheep(), named("nosuch"));
     expect(error).toMatchObject({ code: "not_found", message: "there is no VDI 'nosuch'" });
+  });
+
+  // While a snapshot is being made there is no working VDI, and whoever follows it looks again.
+  test("is not found also when nobody says what else there is", async () => {
+    const sheep = new MemorySheep();
+    sheep.before = ({ opcode }) => {
+      if (opcode === "readVdis") throw new SheepfsError("unavailable", "gone");
+    };
+    const error = await failure(sheep, named("nosuch"));
+    expect(error).toMatchObject({
+      code: "not_found",
+      message: "there is no VDI 'nosuch' (gone)",
+    });
   });
 
   test("of which only snapshots are left: they are named, and what can be done", async () => {

@@ -5,6 +5,7 @@ import { InHeader, InitInExtended, initFlag, OutHeader } from "../../../src/fuse
 import type { FuseDevice } from "../../../src/fuse/channel.ts";
 import { errno } from "../../../src/fuse/errno.ts";
 import { type MessageName, messageTable } from "../../../src/fuse/messages.ts";
+import type { Notes } from "../../../src/fuse/saved.ts";
 import { FuseServer } from "../../../src/fuse/server.ts";
 import type { Tree } from "../../../src/tree/node.ts";
 import { MemoryTube } from "../../simulate/memory-tube.ts";
@@ -14,6 +15,12 @@ export interface Reply {
   readonly error: number;
   readonly body: Uint8Array;
   readonly view: DataView;
+}
+
+interface KernelOptions {
+  readonly readOnly?: boolean;
+  readonly log?: Logger;
+  readonly notes?: Notes;
 }
 
 /** A clock that a test moves. */
@@ -66,19 +73,20 @@ export class TestKernel implements FuseDevice {
   readonly #waiting = new Map<number, (reply: Reply) => void>();
   #unique = 0;
 
-  constructor(tree: Tree, options: { readOnly?: boolean; log?: Logger } = {}) {
+  constructor(tree: Tree, options: KernelOptions = {}) {
     this.server = new FuseServer(this, {
       tree,
       ownership: { uid: 0, gid: 0, umask: 0 },
       readOnly: options.readOnly ?? false,
       timeoutMs: limits.operationTimeoutMs,
+      notes: options.notes ?? null,
       clock: this.clock,
       log: options.log ?? silentLogger,
     });
   }
 
   /** A kernel whose INIT is answered. */
-  static async ready(tree: Tree, options: { readOnly?: boolean; log?: Logger } = {}) {
+  static async ready(tree: Tree, options: KernelOptions = {}) {
     const kernel = new TestKernel(tree, options);
     await kernel.init();
     return kernel;

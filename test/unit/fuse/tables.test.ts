@@ -62,7 +62,7 @@ describe("messages", () => {
 describe("nodes", () => {
   test("keep their nodeid while looked up, and never share one", () => {
     const root = new MemoryDir({});
-    const nodes = new NodeTable(root);
+    const nodes = new NodeTable(root, null);
     const volumes = [new MemoryVolume(512), new MemoryVolume(512)];
     const ids = volumes.map((volume, index) => nodes.remember(volume, 1, `v${index}`));
     expect(new Set([1, ...ids]).size).toBe(3);
@@ -79,24 +79,24 @@ describe("nodes", () => {
   });
 
   test("are saved with what finds them again", () => {
-    const nodes = new NodeTable(new MemoryDir({}));
+    const nodes = new NodeTable(new MemoryDir({}), null);
     const nodeId = nodes.remember(new MemoryVolume(512), 1, "disk");
     expect(JSON.parse(JSON.stringify(nodes.save()))).toEqual([
-      { nodeId: 1, parentNodeId: 0, name: "", lookups: 1 },
-      { nodeId, parentNodeId: 1, name: "disk", lookups: 1 },
+      { is: "node", node: { nodeId, parentNodeId: 1, name: "disk" } },
     ]);
   });
 });
 
 describe("handles", () => {
   test("a number is good until its release and not after", () => {
-    const handles = new HandleTable();
+    const handles = new HandleTable(null);
     const file = new MemoryVolume(512).open();
-    const handle = { kind: "file", nodeId: 2, mode: "readwrite", file } as const;
+    const handle = { kind: "file", nodeId: 2, mode: "readwrite", file, text: null } as const;
     const first = handles.add(handle);
     expect(handles.file(first.low, first.high)).toBe(handle);
     expect(handles.dir(first.low, first.high)).toBe(null);
-    expect(handles.save()).toEqual([{ ...first, nodeId: 2, kind: "file", mode: "readwrite" }]);
+    const saved = { ...first, nodeId: 2, kind: "file", mode: "readwrite", text: null } as const;
+    expect(handles.save()).toEqual([{ is: "opened", handle: { ...saved, unfinished: false } }]);
     expect(handles.remove(first.low, first.high)).toBe(handle);
     expect(handles.remove(first.low, first.high)).toBe(null);
     const second = handles.add(handle);

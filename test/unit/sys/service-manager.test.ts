@@ -3,9 +3,11 @@ import { ServiceManager } from "../../../src/sys/service-manager.ts";
 import { NotifySocket } from "../../support/notify-socket.ts";
 import { ManualClock } from "../tree/manual-clock.ts";
 
+const lives = (): boolean => true;
+
 test("it is told what becomes of the service, in sd_notify's words", async () => {
   using socket = new NotifySocket();
-  const manager = new ServiceManager({ NOTIFY_SOCKET: socket.address }, new ManualClock());
+  const manager = new ServiceManager({ NOTIFY_SOCKET: socket.address }, new ManualClock(), lives);
   // Not before it is usable.
   manager.reloading();
   manager.reloaded();
@@ -23,13 +25,15 @@ test("it is told what becomes of the service, in sd_notify's words", async () =>
   ]);
 });
 
-test("signs of life come twice in the time that the watchdog waits, until it is closed", async () => {
+test("signs of life come twice in the time that the watchdog waits, while it lives, until it is closed", async () => {
   using socket = new NotifySocket(`@sheepfs-test-${process.pid}`);
   const clock = new ManualClock();
   const env = { NOTIFY_SOCKET: socket.address, WATCHDOG_USEC: "8000000" };
-  const manager = new ServiceManager({ ...env, WATCHDOG_PID: String(process.pid) }, clock);
+  const own = { ...env, WATCHDOG_PID: String(process.pid) };
+  const manager = new ServiceManager(own, clock, () => clock.nowMs() !== begunMs + 8_000);
+  const begunMs = clock.nowMs();
   manager.ready("up");
-  for (const _ of [1, 2, 3]) clock.advance(4_000);
+  for (const _ of [1, 2, 3, 4]) clock.advance(4_000);
   manager.close();
   clock.advance(40_000);
   manager.stopping("over");
@@ -41,7 +45,7 @@ test("nothing is sent where nobody waits, and a manager that is gone harms nobod
   const clock = new ManualClock();
   for (const address of [undefined, "", "vsock:2:1", "/nowhere/notify", `/${"x".repeat(200)}`]) {
     const env = { NOTIFY_SOCKET: address, WATCHDOG_USEC: "1000" };
-    const manager = new ServiceManager(env, clock);
+    const manager = new ServiceManager(env, clock, lives);
     manager.ready("up");
     clock.advance(10);
     manager.stopping("over");
@@ -53,7 +57,7 @@ test("a watchdog that waits for another process is not ours", async () => {
   using socket = new NotifySocket();
   const clock = new ManualClock();
   const env = { NOTIFY_SOCKET: socket.address, WATCHDOG_USEC: "1000000", WATCHDOG_PID: "1" };
-  const manager = new ServiceManager(env, clock);
+  const manager = new ServiceManager(env, clock, lives);
   manager.ready("up");
   clock.advance(5_000);
   manager.stopping("over");

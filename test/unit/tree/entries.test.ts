@@ -74,7 +74,7 @@ class Fixture {
     const { volumes } = this;
     const facts = this.#facts();
     const status = (): ConnectionStatus => this.status;
-    const switches = { pageCache: false, scratch: false };
+    const switches = { pageCache: { on: false }, scratch: false };
     this.tree = buildTree({
       facts,
       life: noVdiLife,
@@ -221,7 +221,7 @@ describe("attaching", () => {
     const name = { name: new TextEncoder().encode("web"), snapshot: null };
     await volumes.attach({ name, title: "web" }, clock.scope());
     const facts = {} as ClusterFacts;
-    const switches = { pageCache: false, scratch: false };
+    const switches = { pageCache: { on: false }, scratch: false };
     const shared = {
       facts,
       life: noVdiLife,

@@ -112,10 +112,13 @@ export class MemoryCluster implements ObjectStore, VdiResolver, VdiHolds {
     into.set(this.#inode(vid).subarray(offset, offset + into.length));
   }
 
-  async writeInode(vid: number, offset: number, bytes: Uint8Array): Promise<void> {
+  async writeInode(vid: number, offset: number, bytes: Uint8Array): Promise<boolean> {
     this.mayFail();
     this.#inode(vid).set(bytes, offset);
+    return true;
   }
+
+  async removalsOver(): Promise<void> {}
 
   async readIndexNode(): Promise<void> {
     throw new SheepfsError("not_supported", "no hypervolumes here");

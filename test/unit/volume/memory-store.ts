@@ -1,13 +1,14 @@
+import type { Timer } from "../../../src/base/clock.ts";
 import { type ErrorCode, SheepfsError } from "../../../src/base/errors.ts";
 import type { Random } from "../../../src/base/random.ts";
-import type { Scope } from "../../../src/base/scope.ts";
+import { type Scope, throwIfEnded } from "../../../src/base/scope.ts";
 import type {
   ObjectRequest,
   ObjectStore,
   VdiName,
   VdiResolver,
 } from "../../../src/volume/ports.ts";
-import { type InodeHeader, slotsAt } from "../../../src/wire/inode.ts";
+import { type InodeHeader, slotOffset, slotsAt } from "../../../src/wire/inode.ts";
 import { type Change, Content, slotsOf, type VdiSpec } from "../../simulate/content.ts";
 import type { MemoryInode } from "../../simulate/inode.ts";
 import type { Simulation } from "./simulation.ts";
@@ -59,6 +60,8 @@ export class MemoryCluster implements ObjectStore, VdiResolver {
   /** Slot runs that were written: first slot and count. */
   readonly runs: Array<{ readonly index: number; readonly count: number }> = [];
   readonly flushed: number[] = [];
+  /** A write of an inode that succeeds is known to have been executed once only. */
+  writesOnce = true;
   /** How the next writes end, before chance decides. */
   readonly forced: Outcome[] = [];
   /** Longest time until what is in doubt is resolved. */
@@ -69,7 +72,10 @@ export class MemoryCluster implements ObjectStore, VdiResolver {
   readonly #random: Random;
   readonly #content = new Content();
   readonly #claims = new Map<string, Set<Claim>>();
+  /** Slots whose last write has failed, or is under way. */
+  readonly #owed = new Set<string>();
   #doubts = 0;
+  readonly #drops = new Set<Timer>();
   #snapshots = 0;
   #cuts = 0;
 
@@ -169,11 +175,14 @@ export class MemoryCluster implements ObjectStore, VdiResolver {
     bytes: Uint8Array,
     _scope: Scope,
     resolved: () => void = () => {},
-  ): Promise<void> {
+  ): Promise<boolean> {
     this.counts.inodeWrites += 1;
     const late = bytes.slice();
     this.#checkSlots(vid, offset, bytes);
-    return this.#call(
+    const slots = slotsOf(late).keys();
+    const owed = [...slots].map((at) => key(vid, (offset - slotsAt) / 4 + at));
+    for (const slot of owed) this.#owed.add(slot);
+    const written = this.#call(
       false,
       () => {
         const what = { kind: "inode", how: "write", cowVid: 0 } as const;
@@ -181,6 +190,29 @@ export class MemoryCluster implements ObjectStore, VdiResolver {
       },
       resolved,
     );
+    return written.then(() => {
+      for (const slot of owed) this.#owed.delete(slot);
+      return this.writesOnce;
+    });
+  }
+
+  async removalsOver(_clearedAtMs: number, scope: Scope): Promise<void> {
+    while (this.#drops.size > 0) {
+      throwIfEnded(scope, this.#sim, "removals");
+      await this.#pause(50);
+    }
+  }
+
+  /** Those who had something to remove have ended. */
+  forgetRemovals(): void {
+    for (const timer of this.#drops) timer.cancel();
+    this.#drops.clear();
+  }
+
+  /** A recovery or a snapshot puts back what a slot held before. */
+  putBack(vid: number, index: number, slot: number): void {
+    const bytes = new Uint8Array(Uint32Array.of(slot).buffer);
+    this.inode(vid).write(slotOffset(index), bytes);
   }
 
   readIndexNode(vid: number, number: number, into: Uint8Array, _scope: Scope): Promise<void> {
@@ -270,7 +302,13 @@ export class MemoryCluster implements ObjectStore, VdiResolver {
     if (typeof begun === "string") return begun;
     const drops = this.#content.apply(begun);
     if (typeof drops === "string") return drops;
-    for (const drop of drops) this.#sim.after(this.#upTo(this.removalMs), drop);
+    for (const drop of drops) {
+      const timer = this.#sim.after(this.#upTo(this.removalMs), () => {
+        this.#drops.delete(timer);
+        drop();
+      });
+      this.#drops.add(timer);
+    }
     return null;
   }
 
@@ -295,7 +333,7 @@ export class MemoryCluster implements ObjectStore, VdiResolver {
       if (value === vid && this.object(vid, index) === null && !this.inode(vid).header.isSnapshot) {
         this.violations.push(`slot ${index} names nothing`);
       }
-      if (value !== 0 && inode.slot(index) === value) {
+      if (value !== 0 && inode.slot(index) === value && !this.#owed.has(key(vid, index))) {
         this.violations.push(`slot ${index} is written anew, its references are lost`);
       }
     }

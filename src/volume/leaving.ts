@@ -1,0 +1,42 @@
+import { SheepfsError } from "../base/errors.ts";
+import type { Job, Piece } from "./piece.ts";
+
+/**
+ * Lets whoever is interrupted go while pieces of its write are set aside: their bytes are stored, and
+ * their slots are being written or wait for the volume's new VDI. What the write has begun goes on,
+ * holds its blocks and is waited for by a flush; no byte of the writer's is looked at any more.
+ */
+export class Leaving {
+  /** The piece waits for something that is not its own. */
+  setAside(piece: Piece): void {
+    if (piece.aside) return;
+    const { job } = piece;
+    piece.aside = true;
+    job.aside += 1;
+    const { scope } = job.transfer;
+    // A closure only for a write that waits so, and one for all of its pieces.
+    job.unsubscribe ??= scope.onCancel(() => this.check(job));
+  }
+
+  /** The piece goes on, or ends. */
+  takeBack(piece: Piece): void {
+    if (!piece.aside) return;
+    piece.aside = false;
+    piece.job.aside -= 1;
+  }
+
+  /** To be called when pieces of the job have ended as well. */
+  check(job: Job): void {
+    const { transfer } = job;
+    if (!transfer.scope.cancelled || job.left) return;
+    if (job.beginning || job.pieces === 0 || job.aside < job.pieces) return;
+    job.error ??= interrupted();
+    job.left = true;
+    transfer.done(job.error);
+  }
+}
+
+export function interrupted(): SheepfsError {
+  const text = "interrupted while it was made reachable; it may have been written";
+  return new SheepfsError("cancelled", text);
+}
