@@ -50,7 +50,8 @@ async function clearBlocks(
     await core.index.scan({ from, end: range.end }, visit, scope);
     const last = found.length < limits.indexRunSlotsMax ? undefined : found[found.length - 1];
     const end = last === undefined ? range.end : last + 1;
-    const blocks = new Set([...found, ...core.touched.owedWithin(from, end)]);
+    const begun = [...core.touched.owedWithin(from, end), ...writes.begunWithin(from, end)];
+    const blocks = new Set([...found, ...begun]);
     from = end;
     const next = blocks.values();
     const clearNext = async (): Promise<void> => {

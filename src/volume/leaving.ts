@@ -7,12 +7,21 @@ import type { Job, Piece } from "./piece.ts";
  * holds its blocks and is waited for by a flush; no byte of the writer's is looked at any more.
  */
 export class Leaving {
+  /** Set aside, by block. */
+  readonly #blocks = new Map<number, number>();
+
+  /** Blocks of which a piece is set aside: what comes later goes by their slots only after it. */
+  *within(from: number, end: number): Generator<number> {
+    for (const index of this.#blocks.keys()) if (index >= from && index < end) yield index;
+  }
+
   /** The piece waits for something that is not its own. */
   setAside(piece: Piece): void {
     if (piece.aside) return;
     const { job } = piece;
     piece.aside = true;
     job.aside += 1;
+    this.#count(piece.index, 1);
     const { scope } = job.transfer;
     // A closure only for a write that waits so, and one for all of its pieces.
     job.unsubscribe ??= scope.onCancel(() => this.check(job));
@@ -23,6 +32,13 @@ export class Leaving {
     if (!piece.aside) return;
     piece.aside = false;
     piece.job.aside -= 1;
+    this.#count(piece.index, -1);
+  }
+
+  #count(index: number, change: number): void {
+    const count = (this.#blocks.get(index) ?? 0) + change;
+    if (count === 0) this.#blocks.delete(index);
+    else this.#blocks.set(index, count);
   }
 
   /** To be called when pieces of the job have ended as well. */

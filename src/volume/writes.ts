@@ -110,6 +110,11 @@ export class WritePath implements PieceOwner {
     return this.#following === null ? this.follow() : this.#following.catch(() => this.follow());
   }
 
+  /** Blocks that may get a slot although nobody waits for that any more. */
+  begunWithin(from: number, end: number): Iterable<number> {
+    return this.#leaving.within(from, end);
+  }
+
   close(): void {
     this.#waiting.close();
   }

@@ -250,6 +250,26 @@ describe("whoever interrupts a write", () => {
   });
 
   // [S-108]
+  test("may discard then, and what was begun is discarded too", () => {
+    const given = world();
+    const { sim, volume, cluster } = given;
+    cluster.latencyMs = 5_000;
+    const scope = new CancelScope(Number.POSITIVE_INFINITY);
+    const writing = volume.write(filled(100, 1), 10, scope);
+    sim.runUntil(() => cluster.counts.inodeWrites === 1);
+    scope.cancel();
+    expect(codeOf(() => sim.run(writing))).toBe("cancelled");
+    // What comes now overtakes it.
+    cluster.latencyMs = 1;
+    sim.run(volume.discard({ offset: 0, length: block }, sim.scope()));
+    sim.pass(20_000);
+    expect(given.read(0, block)).toEqual(filled(block, 0));
+    const next = given.open(vdiNamed("test"));
+    expect(given.read(0, block, next)).toEqual(filled(block, 0));
+    given.expectLawful();
+  });
+
+  // [S-108]
   test("is let go while the volume looks for its new VDI, and none of its bytes are used later", () => {
     const given = world();
     const { sim, volume, cluster } = given;
