@@ -188,6 +188,11 @@ export const limits = {
   lockBreakPollMs: 250,
   /** For how long a stat believes the last look at a VDI. */
   volumeAttrMs: 400,
+  /** Pieces of a volume that an export or import has under way, and how large they are. */
+  backupInflightMax: 8,
+  backupPieceBytes: MiB,
+  /** Zeros of so many bytes, where so many can begin, are not written. */
+  backupHoleBytes: 64 * KiB,
   /** Bytes that a command has of a file at once, twice. */
   commandBytes: MiB,
   /** Files in volume/ that were made and have no size yet. */

@@ -17,6 +17,7 @@ const { symbols } = dlopen("libc.so.6", {
   fcntl: { args: ["i32", "i32", "i32"], returns: "i32" },
   flock: { args: ["i32", "i32"], returns: "i32" },
   syncfs: { args: ["i32"], returns: "i32" },
+  lseek: { args: ["i32", FFIType.i64_fast, "i32"], returns: FFIType.i64_fast },
   read: { args: ["i32", "ptr", FFIType.u64_fast], returns: FFIType.i64_fast },
   write: { args: ["i32", "ptr", FFIType.u64_fast], returns: FFIType.i64_fast },
   writev: { args: ["i32", "ptr", "i32"], returns: FFIType.i64_fast },

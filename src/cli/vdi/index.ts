@@ -2,6 +2,8 @@ import type { CommandGroup } from "../command.ts";
 import { clone } from "./clone.ts";
 import { create } from "./create.ts";
 import { remove } from "./delete.ts";
+import { exportCommand } from "./export.ts";
+import { importCommand } from "./import.ts";
 import { list } from "./list.ts";
 import { lock } from "./lock.ts";
 import { resize } from "./resize.ts";
@@ -16,6 +18,7 @@ export const vdiCommands: CommandGroup = {
     ...{ list, show, tree },
     ...{ create, resize, delete: remove },
     ...{ snapshot, clone, rollback },
+    ...{ export: exportCommand, import: importCommand },
     lock,
   },
   examples: `  sheepfs vdi create test --size 10G && sheepfs vdi list
