@@ -33,7 +33,8 @@ export async function unmountNow(path: string): Promise<void> {
   const { device } = checkedMount(path);
   abortConnection(device);
   const failure = await runUnmount(path, "by force");
-  if (failure !== null) {
+  // A daemon that is well may have taken it away by itself, now that its connection is gone.
+  if (failure !== null && mountOn(path)?.device === device) {
     throw new SheepfsError("busy", `'${path}' cannot be unmounted: ${failure}`);
   }
 }

@@ -22,6 +22,7 @@ const reasons: Readonly<Record<number, string>> = {
   409: "Conflict",
   411: "Length Required",
   412: "Precondition Failed",
+  428: "Precondition Required",
   413: "Content Too Large",
   414: "URI Too Long",
   415: "Unsupported Media Type",

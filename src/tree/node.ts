@@ -56,6 +56,8 @@ export interface DirNode extends NodeBase {
   link?(source: Node, name: string, scope: Scope): MaybePromise<Node>;
   /** @throws exists | no_space | name_too_long */
   makeDir?(name: string, scope: Scope): MaybePromise<DirNode>;
+  /** What is removed here cannot be made again: it was a disk. */
+  readonly removalIsFinal?: boolean;
   /** Removes a child, a directory with everything in it. @throws not_found */
   remove?(name: string, scope: Scope): MaybePromise<void>;
   /**

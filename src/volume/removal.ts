@@ -52,7 +52,8 @@ export async function objectRemoved(
   return "left";
 }
 
-async function isGone(core: VolumeCore, index: number): Promise<boolean> {
+/** Whether there is no object of ours for the block. */
+export async function isGone(core: VolumeCore, index: number): Promise<boolean> {
   const { copies, copyPolicy } = core.header;
   const bytes = new Uint8Array(lockUnitBytes);
   const common = { vid: core.vid, index, cowVid: 0, copies, copyPolicy, offset: 0, bytes };

@@ -221,7 +221,10 @@ export class Volume {
     this.#closed = true;
     try {
       if (!this.readOnly && this.failure === null) await this.flush(scope);
-      if (this.failure === null) await this.#removalsOver(scope);
+      if (this.failure === null && (await this.#removalsOver(scope))) {
+        // Of a discard that failed only now it shows that it was made.
+        if (!this.readOnly) await this.#writes.settleSlots(scope);
+      }
     } finally {
       this.#lateCheck?.cancel();
       this.#writes.close();
@@ -233,11 +236,12 @@ export class Volume {
    * Whoever attaches the VDI next knows nothing of objects that are still to be removed. The one that
    * was to go last stands for all.
    */
-  async #removalsOver(scope: Scope): Promise<void> {
+  async #removalsOver(scope: Scope): Promise<boolean> {
     const core = this.#core;
     const { lastCleared, touched } = core;
-    if (lastCleared === null || !touched.isLeaving(lastCleared)) return;
+    if (lastCleared === null || !touched.isLeaving(lastCleared)) return false;
     await core.whileWanted(scope, () => objectRemoved(core, lastCleared, true));
+    return true;
   }
 
   /**

@@ -10,7 +10,7 @@ import { IndexWriter } from "./index-writer.ts";
 import { interrupted, Leaving } from "./leaving.ts";
 import type { Job, JobMode, Piece, PieceOwner } from "./piece.ts";
 import { holeSlot, lockEnd, lockStart, lockUnitBytes, unloadedSlot, writeKind } from "./plan.ts";
-import { objectRemoved } from "./removal.ts";
+import { isGone, objectRemoved } from "./removal.ts";
 import { boundsError, isOfBlock, RequestPool } from "./requests.ts";
 import { WaitingPieces } from "./waiting.ts";
 
@@ -257,11 +257,29 @@ export class WritePath implements PieceOwner {
   #settle(piece: Piece): void {
     const { touched, vid } = this.#core;
     const { index, slot } = piece;
-    // A discard that failed and was not made, or an update that nobody has seen, may still be.
-    const isSeen = touched.isLeaving(index) ? slot === holeSlot : slot === vid;
-    if (!isSeen || !touched.isOwed(index)) this.#finish(piece, null);
-    else if (slot === holeSlot) this.#clear(piece);
-    else this.#index(piece, slot);
+    const isOwed = touched.isOwed(index);
+    // An update that nobody has seen may not have been made, and stays as it is.
+    if (isOwed && touched.isLeaving(index) && slot === vid) void this.#settleLeaving(piece);
+    else if (!isOwed || (slot !== vid && slot !== holeSlot)) this.#finish(piece, null);
+    else if (slot === vid) this.#index(piece, slot);
+    else if (touched.isLeaving(index)) this.#clear(piece);
+    else this.#finish(piece, null);
+  }
+
+  /** A discard failed, and its slot is as before: when its object is gone all the same, it was made. */
+  async #settleLeaving(piece: Piece): Promise<void> {
+    const { touched } = this.#core;
+    try {
+      if (!(await isGone(this.#core, piece.index))) {
+        this.#finish(piece, null);
+        return;
+      }
+    } catch (error) {
+      this.#finish(piece, this.#error(piece, asSheepfsError(error)));
+      return;
+    }
+    this.#core.slotPutBack(touched, piece.index);
+    this.#plan(piece);
   }
 
   #clear(piece: Piece): void {

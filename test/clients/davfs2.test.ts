@@ -19,6 +19,7 @@ for (const locks of [true, false]) {
         "cluster",
         "config",
         "node",
+        "snapshot",
         "vdi",
         "volume",
       ]);

@@ -42,7 +42,7 @@ async function newVolume(seed: number): Promise<{ name: string; content: Buffer 
 test("rclone lsf lists the tree with its sizes", async () => {
   const { name } = await newVolume(1);
   const root = (await must(rclone("lsf", ":webdav:"))).trim().split("\n");
-  expect(root.sort()).toEqual(["cluster/", "config/", "node/", "vdi/", "volume/"]);
+  expect(root.sort()).toEqual(["cluster/", "config/", "node/", "snapshot/", "vdi/", "volume/"]);
   const volumes = await must(rclone("lsf", "--format", "ps", ":webdav:volume"));
   expect(volumes).toContain(`${name};${4 * MiB}\n`);
 });

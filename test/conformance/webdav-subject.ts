@@ -106,7 +106,8 @@ class WebdavSubject implements Subject {
   }
 
   async remove(path: string): Promise<void> {
-    await orFail(`DELETE ${path}`, await fetch(this.#url(path), { method: "DELETE" }));
+    const headers = { "If-Match": "*" };
+    await orFail(`DELETE ${path}`, await fetch(this.#url(path), { method: "DELETE", headers }));
   }
 
   async link(source: string, path: string): Promise<void> {

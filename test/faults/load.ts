@@ -50,7 +50,7 @@ export class Load implements AsyncDisposable {
   static async start(cluster: TestCluster): Promise<Load> {
     const size = `${fioMiB + 1}M`;
     const fio = await cluster.createVdi("fio", { size, objectSize: "1M" });
-    const database = await cluster.createVdi("database", { size: "96M" });
+    const database = await cluster.createVdi("database", { size: "4G" });
     const args = ["--attach", fio, "--attach", database];
     const load = new Load(await mountSheepfs(cluster, { args }), { fio, database });
     try {

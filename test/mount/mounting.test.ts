@@ -270,7 +270,7 @@ test("a tree of an unreachable cluster can still be listed and unmounted", async
   cluster.child.kill("SIGKILL");
   await cluster.child.exit();
   expect(readdirSync(mount.path).sort()).toEqual([
-    ...["cluster", "config", "node", "vdi", "volume"],
+    ...["cluster", "config", "node", "snapshot", "vdi", "volume"],
   ]);
   expect(await mount.stop()).toBe(0);
 });

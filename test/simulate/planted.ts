@@ -178,11 +178,4 @@ export const planted: readonly Planted[] = [
     to: "    return false;",
     seed: 302600,
   },
-  {
-    what: "a snapshot takes along an object that may be removed for a discard that failed",
-    file: "src/volume/follow.ts",
-    from: 'else if (slot !== core.vid || isLeaving) await owe({ index, slot, how: "copy" });',
-    to: 'else if (slot !== core.vid) await owe({ index, slot, how: "copy" });',
-    seed: 100188,
-  },
 ];

@@ -77,6 +77,7 @@ export class SnapshotDir implements DirNode {
 /** snapshot/VDI/: making a directory in it makes a snapshot, removing a file deletes one. */
 class VdiSnapshots implements DirNode {
   readonly kind = "dir";
+  readonly removalIsFinal = true;
   readonly id: NodeId;
   readonly #title: string;
   readonly #name: Uint8Array;

@@ -16,6 +16,7 @@ import { VolumeNode, type VolumeOptions } from "./volume.ts";
  */
 export class VolumeDir implements DirNode {
   readonly kind = "dir";
+  readonly removalIsFinal = true;
   readonly id: NodeId;
   readonly #options: VolumeOptions;
   readonly #dir: TreeDir;

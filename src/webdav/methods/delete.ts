@@ -6,7 +6,10 @@ import { depthOf } from "../properties/depth.ts";
 import { refusal } from "../refusal.ts";
 import type { DavRequest, Site } from "../site.ts";
 
-/** DELETE: a node with everything below it, or nothing of it (RFC 4918 §9.6). */
+/**
+ * DELETE: a node with everything below it, or nothing of it (RFC 4918 §9.6); 428 for a volume or snapshot
+ * without a condition (RFC 6585 §3).
+ */
 export async function remove(request: DavRequest, site: Site): Promise<HttpResponse> {
   const { path, headers, scope } = request;
   const node = await findRequested(request, site);
@@ -17,6 +20,10 @@ export async function remove(request: DavRequest, site: Site): Promise<HttpRespo
     return refusal(403, "it cannot be deleted");
   }
   if (node.kind === "dir") depthOf(headers, ["infinity"]);
+  // Clients delete by themselves what they could not write: a disk is not to go that way.
+  if (parent.removalIsFinal === true && headers.get("if-match") === null) {
+    return refusal(428, "this destroys all data of it: ask with If-Match, its ETag or *");
+  }
   const blocked =
     checkWriteConditions(request, node) ??
     checkLocks(request, site, { path, deep: true, membership: true });

@@ -81,6 +81,22 @@ describe("when a write of a slot fails and was carried out", () => {
     expect([firstByte(given), othersRead(given)]).toEqual([2, 2]);
   });
 
+  test("a flush of a discarded block does so too when a recovery has put the slot back", () => {
+    for (const removalMs of [10, 5_000]) {
+      const given = world();
+      const { sim, cluster, vid, volume } = given;
+      given.write(0, filled(block, 4));
+      cluster.removalMs = removalMs;
+      failSlot(given, "discard");
+      cluster.putBack(vid, 0, vid);
+      sim.pass(100);
+      sim.run(volume.flush(sim.scope()));
+      sim.run(volume.close(sim.scope()));
+      expect(othersRead(given)).toBe(0);
+      given.expectLawful();
+    }
+  });
+
   test("a slot that is only written anew keeps what it had, however that ends", () => {
     const given = world();
     const { cluster, vid } = given;
