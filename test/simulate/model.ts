@@ -88,17 +88,24 @@ export class SectorModel {
 
 const torn = -1;
 
-/** `count` sectors of one stamp. */
+/**
+ * In every word that is written, so that no content looks like the header of a reply: what follows a
+ * garbled one is taken for headers until something in it cannot be.
+ */
+const mark = 0xe5a7_0000;
+
+/** `count` sectors of one stamp, which is not 0. */
 export function stamped(count: number, stamp: number): Uint8Array {
-  const words = new Uint32Array((count * sectorBytes) / 4).fill(stamp);
+  const words = new Uint32Array((count * sectorBytes) / 4).fill(mark + stamp);
   return new Uint8Array(words.buffer);
 }
 
 function stampOf(bytes: Uint8Array, at: number): number {
   const view = new DataView(bytes.buffer, bytes.byteOffset + at, sectorBytes);
-  const stamp = view.getUint32(0, true);
+  const word = view.getUint32(0, true);
   for (let within = 4; within < sectorBytes; within += 4) {
-    if (view.getUint32(within, true) !== stamp) return torn;
+    if (view.getUint32(within, true) !== word) return torn;
   }
-  return stamp;
+  if (word === 0) return 0;
+  return word > mark ? word - mark : torn;
 }
