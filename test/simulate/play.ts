@@ -24,6 +24,7 @@ export interface Played {
 /** Time that all that is under way may take, with faults and after the last of them. */
 const troubledMs = 900_000;
 const calmMs = 600_000;
+const lastAnswersMs = 1_000;
 /** What was cut loose has landed by then, and every late look been taken. */
 const settleMs = 120_000;
 
@@ -77,6 +78,8 @@ class Scene {
     if (!clock.until(() => this.#isOver(), calmMs)) {
       this.#wrong.push(`stuck: ${JSON.stringify(client.stats())}`);
     }
+    // What was garbled before may still be on its way, and who asks then is told of it.
+    clock.pass(lastAnswersMs);
     this.#gather();
     if (this.#wrong.length === 0) this.#lookAtTheEnd();
     this.#gather();
