@@ -1,18 +1,12 @@
 import { limits } from "../../base/limits.ts";
-import { deadlineScope, type Scope } from "../../base/scope.ts";
-import { realClock } from "../../sys/clock.ts";
 import type { Extent } from "../../volume/discard.ts";
 import type { Volume } from "../../volume/volume.ts";
+import { operation } from "../verbs/core.ts";
 
 /** Some bytes of a volume or an image, lent until the next are asked for. */
 export interface DataPiece {
   readonly offset: number;
   readonly bytes: Uint8Array;
-}
-
-/** For one request of a transfer, which as a whole may take as long as it does. */
-export function operation(): Scope {
-  return deadlineScope(realClock, limits.operationTimeoutMs);
 }
 
 /** What was ever written of a volume, in order, as its index alone tells. */

@@ -1,12 +1,10 @@
 import type { Address } from "../../base/address.ts";
 import { SheepfsError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
-import { silentLogger } from "../../base/log.ts";
 import { attachNamed } from "../../tree/entries/attaching.ts";
 import type { Volume } from "../../volume/volume.ts";
-import { openCore } from "../core.ts";
-import { newHolder } from "../self.ts";
-import { type DataPiece, dataExtents, operation, readAhead } from "./data.ts";
+import { operation, withCore } from "../verbs/core.ts";
+import { type DataPiece, dataExtents, readAhead } from "./data.ts";
 import { ContentDigest } from "./digest.ts";
 import { ImageReader, ImageWriter } from "./image-file.ts";
 
@@ -44,14 +42,7 @@ export interface ExportWish {
  */
 export async function exportVdi(wish: ExportWish): Promise<TransferResult> {
   const { gateways, name, path } = wish;
-  const core = await openCore(
-    {
-      ...{ gateways, readOnly: true, objectCache: false, pageCache: false, scratch: false },
-      ...{ log: silentLogger, timeoutMs: limits.operationTimeoutMs, self: newHolder(), attach: [] },
-    },
-    operation(),
-  );
-  try {
+  return await withCore(gateways, true, async (core) => {
     const line = new TextEncoder().encode(name);
     const { volume } = await attachNamed(core.volumes, line, operation());
     const { sizeBytes } = volume;
@@ -63,9 +54,7 @@ export async function exportVdi(wish: ExportWish): Promise<TransferResult> {
     await image.finish(sizeBytes);
     if (wish.verify) await verifyImage(path, digest);
     return { name, sizeBytes, dataBytes, digest };
-  } finally {
-    await core.close(operation());
-  }
+  });
 }
 
 /** Hands over all data in order, with a checksum of it. */

@@ -1,14 +1,12 @@
 import type { Address } from "../../base/address.ts";
 import { asSheepfsError, SheepfsError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
-import { silentLogger } from "../../base/log.ts";
 import { attachNamed } from "../../tree/entries/attaching.ts";
 import { unescapeName } from "../../tree/names.ts";
 import type { Volume } from "../../volume/volume.ts";
-import { openCore } from "../core.ts";
-import { newHolder } from "../self.ts";
+import { operation, withCore } from "../verbs/core.ts";
 import { deleteOneVdi, makeVdi } from "../verbs/vdis.ts";
-import { type DataPiece, operation } from "./data.ts";
+import type { DataPiece } from "./data.ts";
 import { ContentDigest, joinedRuns } from "./digest.ts";
 import { type ExportWish, type TransferResult, transfer } from "./export.ts";
 import { ImageReader } from "./image-file.ts";
@@ -77,14 +75,7 @@ async function fillVdi(
   pieces: AsyncIterable<DataPiece>,
 ): Promise<TransferResult> {
   const { gateways, name, progress } = wish;
-  const core = await openCore(
-    {
-      ...{ gateways, readOnly: false, objectCache: false, pageCache: false, scratch: false },
-      ...{ log: silentLogger, timeoutMs: limits.operationTimeoutMs, self: newHolder(), attach: [] },
-    },
-    operation(),
-  );
-  try {
+  return await withCore(gateways, false, async (core) => {
     const line = new TextEncoder().encode(name);
     const { volume } = await attachNamed(core.volumes, line, operation());
     const digest = new ContentDigest();
@@ -110,9 +101,7 @@ async function fillVdi(
       }
     }
     return { name, sizeBytes, dataBytes, digest: written };
-  } finally {
-    await core.close(operation());
-  }
+  });
 }
 
 /** With as many writes under way as a cluster needs to be busy. */

@@ -1,13 +1,10 @@
 import type { Address } from "../../base/address.ts";
 import { SheepfsError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
-import { silentLogger } from "../../base/log.ts";
-import { deadlineScope, type Scope } from "../../base/scope.ts";
-import { realClock } from "../../sys/clock.ts";
+import type { Scope } from "../../base/scope.ts";
 import { attachNamed } from "../../tree/entries/attaching.ts";
 import type { Attr, FileNode, Node, OpenFile } from "../../tree/node.ts";
-import { openCore } from "../core.ts";
-import { newHolder } from "../self.ts";
+import { operation, withCore } from "./core.ts";
 
 /** One name of a listing. */
 export interface ListedJson {
@@ -99,10 +96,6 @@ export async function writePath(
   });
 }
 
-function operation(): Scope {
-  return deadlineScope(realClock, limits.operationTimeoutMs);
-}
-
 async function withFile(
   place: TreePlace,
   mode: "read" | "write",
@@ -130,22 +123,13 @@ async function withNode<T>(
   work: (node: Node, scope: Scope) => Promise<T>,
 ): Promise<T> {
   const names = path.split("/").filter((name) => name !== "");
-  const core = await openCore(
-    {
-      ...{ gateways, readOnly, objectCache: false, pageCache: false, scratch: false },
-      ...{ log: silentLogger, timeoutMs: limits.operationTimeoutMs, self: newHolder(), attach: [] },
-    },
-    operation(),
-  );
-  try {
+  return await withCore(gateways, readOnly, async (core) => {
     const [first, volume] = names;
     if (first === "volume" && volume !== undefined) {
       await attachNamed(core.volumes, new TextEncoder().encode(volume), operation());
     }
     return await work(await find(core.tree.root, names, path), operation());
-  } finally {
-    await core.close(operation());
-  }
+  });
 }
 
 /** @throws not_found | not_directory naming the path */

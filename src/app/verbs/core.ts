@@ -1,0 +1,32 @@
+import type { Address } from "../../base/address.ts";
+import { limits } from "../../base/limits.ts";
+import { silentLogger } from "../../base/log.ts";
+import { deadlineScope, type Scope } from "../../base/scope.ts";
+import { realClock } from "../../sys/clock.ts";
+import { type Core, openCore } from "../core.ts";
+import { newHolder } from "../self.ts";
+
+/** For one request of a command, which as a whole may take as long as it does. */
+export function operation(): Scope {
+  return deadlineScope(realClock, limits.operationTimeoutMs);
+}
+
+/** A tree with its volumes for one command; what is attached is detached again. */
+export async function withCore<T>(
+  gateways: readonly Address[],
+  readOnly: boolean,
+  work: (core: Core) => Promise<T>,
+): Promise<T> {
+  const core = await openCore(
+    {
+      ...{ gateways, readOnly, objectCache: false, pageCache: false, scratch: false },
+      ...{ log: silentLogger, timeoutMs: limits.operationTimeoutMs, self: newHolder(), attach: [] },
+    },
+    operation(),
+  );
+  try {
+    return await work(core);
+  } finally {
+    await core.close(operation());
+  }
+}
