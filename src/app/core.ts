@@ -18,7 +18,7 @@ import type { InodeHeader } from "../wire/inode.ts";
 import { type ConnectOptions, connect } from "./connect.ts";
 import { clusterFacts, noVdiLife, vdiHolds, vdiLife } from "./facts.ts";
 import type { SavedConfig } from "./notes.ts";
-import { isGone } from "./self.ts";
+import { isGone, newHolder } from "./self.ts";
 
 export interface CoreOptions extends ConnectOptions {
   readonly readOnly: boolean;
@@ -56,30 +56,33 @@ export async function openCore(options: CoreOptions, scope: Scope | null): Promi
   const { log, readOnly, pageCache, scratch } = options;
   const connection = connect(options);
   const { client, reactor } = connection;
+  const clock = realClock;
+  const holding = { caller: client, clock, log, isGone };
   const volumes = new AttachedVolumes({
     ports: {
       store: client.store,
       resolver: { resolve: (name, within) => resolveVdi(client, name, within) },
-      clock: realClock,
+      clock,
       log,
       timeoutMs: options.timeoutMs,
       cache: new SliceCache(),
     },
-    holds: vdiHolds({ caller: client, clock: realClock, log, self: options.self, isGone }),
+    holds: vdiHolds({ ...holding, self: options.self }),
     readOnly,
   });
   // With a volume attached, another cluster's objects would be written in its name.
   client.mayChangeCluster = () => volumes.empty;
   const facts = clusterFacts(client);
   const switches = { pageCache: { on: pageCache }, scratch };
-  const life = readOnly ? noVdiLife : vdiLife({ caller: client, clock: realClock, isGone });
+  const holds = vdiHolds({ ...holding, self: newHolder() });
+  const life = readOnly ? noVdiLife : vdiLife({ ...holding, volumes, holds });
   const tree = buildTree({
     ...{ facts, life },
     volumes,
     config: client,
     status: () => client.status(),
     ...switches,
-    clock: realClock,
+    clock,
     log,
   });
   const close = async (within: Scope): Promise<void> => {

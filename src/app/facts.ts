@@ -8,12 +8,12 @@ import { growVdi } from "../cluster/grow-vdi.ts";
 import { type HoldPorts, holdVdi } from "../cluster/holds.ts";
 import { clusterInfo } from "../cluster/info.ts";
 import { clusterSpace, listNodes, nodeSpaces } from "../cluster/nodes.ts";
-import { snapshotVdi } from "../cluster/snapshot-vdi.ts";
 import { listHeaders, listVdis } from "../cluster/vdis.ts";
 import type { VdiLife } from "../tree/entries/life.ts";
 import type { ClusterFacts } from "../tree/entries/root.ts";
 import type { VdiHolds } from "../volume/attach.ts";
 import { OneByOne } from "./one-by-one.ts";
+import { type SnapshotPorts, snapshotTogether } from "./snapshots.ts";
 
 /** What the tree shows, asked of the cluster behind `caller`. */
 export function clusterFacts(caller: SheepCaller): ClusterFacts {
@@ -32,7 +32,7 @@ export function vdiHolds(ports: HoldPorts): VdiHolds {
 }
 
 /** What a tree does with VDIs. */
-export function vdiLife(ports: Pick<HoldPorts, "caller" | "clock" | "isGone">): VdiLife {
+export function vdiLife(ports: SnapshotPorts): VdiLife {
   const { caller, clock } = ports;
   const turns = new OneByOne(clock);
   // Two at once on one name would race: of two snapshots, the second rolls the VDI back to the first.
@@ -43,6 +43,13 @@ export function vdiLife(ports: Pick<HoldPorts, "caller" | "clock" | "isGone">): 
   ): Promise<void> => {
     await turns.take(Buffer.from(name).toString("latin1"), work, scope);
   };
+  // Always in the same order: else two groups could wait for each other.
+  const inTurns = (
+    [first, ...others]: readonly Uint8Array[],
+    scope: Scope,
+    work: () => Promise<unknown>,
+  ): Promise<unknown> =>
+    first === undefined ? work() : inTurn(first, scope, () => inTurns(others, scope, work));
   return {
     check: () => {},
     create: (name, sizeBytes, scope) => {
@@ -52,8 +59,11 @@ export function vdiLife(ports: Pick<HoldPorts, "caller" | "clock" | "isGone">): 
     grow: (name, sizeBytes, scope) =>
       inTurn(name, scope, () => growVdi(caller, name, sizeBytes, scope)),
     delete: (which, scope) => inTurn(which.name, scope, () => deleteVdi(ports, which, scope)),
-    snapshot: (name, tag, scope) =>
-      inTurn(name, scope, () => snapshotVdi(ports, { name, tag }, scope)),
+    snapshot: async (names, tag, scope) => {
+      await inTurns(names.toSorted(Buffer.compare), scope, () =>
+        snapshotTogether(ports, { names, tag }, scope),
+      );
+    },
     clone: (source, name, scope) =>
       inTurn(source.name, scope, () => cloneVdi(caller, source, name, scope)),
   };

@@ -221,6 +221,10 @@ export const limits = {
   snapshotChainMax: 1_024,
   /** A write that was sent to so many snapshots in turn fails as read-only. */
   snapshotRetriesMax: 8,
+  /** How long writes are held back for a snapshot; one that takes longer is given up. */
+  writesHeldMs: 10_000,
+  /** VDIs that are snapshotted at one moment. */
+  snapshotGroupMax: 64,
   /** Blocks copied at once when a volume moves to its new working VDI. */
   snapshotCopiesInflightMax: 4,
   /**

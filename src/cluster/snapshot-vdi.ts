@@ -39,30 +39,63 @@ export interface SnapshotMade {
  */
 export async function snapshotVdi(
   ports: VerbPorts,
-  { name, tag }: SnapshotWish,
+  wish: SnapshotWish,
   scope: Scope,
 ): Promise<SnapshotMade> {
-  const { caller } = ports;
+  return await snapshotFound(ports, await snapshottable(ports.caller, wish, scope), scope);
+}
+
+/** A VDI of which a snapshot can be made. */
+export interface Snapshottable {
+  readonly base: InodeHeader;
+  readonly tag: Uint8Array;
+}
+
+/**
+ * The first part: looks whether a snapshot can be made, and changes nothing.
+ * @throws not_found | exists | invalid | name_too_long | not_supported | …
+ */
+export async function snapshottable(
+  caller: SheepCaller,
+  { name, tag }: SnapshotWish,
+  scope: Scope,
+): Promise<Snapshottable> {
   checkTag(tag);
   const base = await resolveVdi(caller, { name, snapshot: null }, scope);
   refuseHypervolume(base, "make a snapshot of");
   await refuseTag(caller, { name, tag }, scope);
+  return { base, tag };
+}
+
+/**
+ * The second part: makes it, in the time that the cluster takes.
+ * @throws busy when it was snapshotted or deleted since | no_space | …, inDoubt when it may have been made
+ */
+export async function snapshotFound(
+  ports: VerbPorts,
+  { base, tag }: Snapshottable,
+  scope: Scope,
+): Promise<SnapshotMade> {
+  const { caller } = ports;
   // A tag would land on somebody else's snapshot, and a new head roll the VDI back to it.
   await refuseSnapshotted(caller, base, scope);
   await writeTag(caller, base, tag, scope);
-  await refuseSnapshotted(caller, base, scope);
-  const working = await newHead(ports, base, scope);
+  const now = await refuseSnapshotted(caller, base, scope);
+  const working = await newHead(ports, now, scope);
   return { snapshot: await withTag(caller, base, tag, scope), working };
 }
 
-/** @throws busy when it is no working VDI any more */
+/**
+ * @returns what it is now: it may have grown
+ * @throws busy when it is no working VDI any more
+ */
 async function refuseSnapshotted(
   caller: SheepCaller,
   base: InodeHeader,
   scope: Scope,
-): Promise<void> {
+): Promise<InodeHeader> {
   const now = await headerIfThere(caller, base.vid, scope);
-  if (now?.isSnapshot === false && sameBytes(now.name, base.name)) return;
+  if (now?.isSnapshot === false && sameBytes(now.name, base.name)) return now;
   throw changedMeanwhile(base);
 }
 

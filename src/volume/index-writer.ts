@@ -36,8 +36,9 @@ export class IndexWriter {
     this.#changed = changed;
   }
 
-  get inflight(): number {
-    return this.#inflight;
+  /** Nothing waits to be sent, and nothing is on its way. */
+  get idle(): boolean {
+    return this.#inflight === 0 && this.#queue.size === 0;
   }
 
   add(update: PendingUpdate): void {

@@ -141,6 +141,34 @@ export class Volume {
     return this.#writes.generations.settled(scope, clock, `${this.#core.title}: writes under way`);
   }
 
+  /**
+   * Holds back what is written from now on, until `releaseWrites`: what was acknowledged is durable
+   * then, and all that there is.
+   * @throws cancelled | timed_out | whatever a flush can throw, and nothing is held back
+   */
+  async holdWrites(scope: Scope): Promise<void> {
+    await this.#writes.hold(scope);
+    try {
+      await this.#core.ports.store.flush(this.#core.vid, scope);
+    } catch (thrown) {
+      this.#writes.release();
+      throw thrown;
+    }
+  }
+
+  /** Goes on writing; when the VDI was snapshotted meanwhile, in its new working VDI. */
+  async releaseWrites(scope: Scope): Promise<void> {
+    try {
+      await this.refresh(scope);
+    } catch (thrown) {
+      // Whatever it is, whoever writes meets it too, and is told.
+      const { message } = asSheepfsError(thrown);
+      this.#core.ports.log.warn(`${this.#core.title}: looking for a snapshot of it: ${message}`);
+    } finally {
+      this.#writes.release();
+    }
+  }
+
   /** Makes the extent, which lies within the volume, read as zeros, and frees its whole blocks. */
   async discard(extent: Extent, scope: Scope): Promise<void> {
     const refused = this.#notWritable();

@@ -3,6 +3,7 @@ import { limits } from "../base/limits.ts";
 import { RangeLock } from "../base/ranges.ts";
 import type { Scope } from "../base/scope.ts";
 import type { Transfer } from "../base/transfer.ts";
+import { waitWithin } from "../base/waiting.ts";
 import type { VolumeCore } from "./core.ts";
 import { SnapshotFollower } from "./follow.ts";
 import { Generations } from "./generations.ts";
@@ -10,6 +11,7 @@ import { IndexWriter } from "./index-writer.ts";
 import { interrupted, Leaving } from "./leaving.ts";
 import type { Job, JobMode, Piece, PieceOwner } from "./piece.ts";
 import { holeSlot, lockEnd, lockStart, lockUnitBytes, unloadedSlot, writeKind } from "./plan.ts";
+import { Quiet } from "./quiet.ts";
 import { isGone, objectRemoved } from "./removal.ts";
 import { boundsError, isOfBlock, RequestPool } from "./requests.ts";
 import { WaitingPieces } from "./waiting.ts";
@@ -33,10 +35,13 @@ export class WritePath implements PieceOwner {
   #writer: IndexWriter;
   /** Pieces at the store. */
   #inflight = 0;
-  /** Pieces that hold their range and wait for the volume's new VDI. */
+  /** Pieces that hold their range and wait for the volume's new VDI, or until nobody holds back. */
   #parked: Piece[] = [];
   #following: Promise<void> | null = null;
-  #quiet: (() => void) | null = null;
+  /** How many hold back what is not sent yet. */
+  #holders = 0;
+  /** Nothing is at the store and no slot is being written: what the VDI got is known. */
+  readonly #quiet = new Quiet(() => this.#inflight === 0 && this.#writer.idle);
 
   constructor(core: VolumeCore) {
     this.#core = core;
@@ -110,6 +115,30 @@ export class WritePath implements PieceOwner {
     return this.#following === null ? this.follow() : this.#following.catch(() => this.follow());
   }
 
+  /**
+   * Holds back what is not sent yet, until `release`: once it resolves, nothing is under way, and
+   * what was acknowledged is all that there is.
+   * @throws cancelled | timed_out, and nothing is held back
+   */
+  async hold(scope: Scope): Promise<void> {
+    const { clock } = this.#core.ports;
+    this.#holders += 1;
+    try {
+      // How a move that was under way ends is told to whoever waits for it.
+      await this.#following?.catch(() => {});
+      const what = `${this.#core.title}: writes under way`;
+      await waitWithin(this.#quiet.until(), scope, { clock, what });
+    } catch (thrown) {
+      this.release();
+      throw thrown;
+    }
+  }
+
+  release(): void {
+    this.#holders -= 1;
+    if (this.#holders === 0 && this.#following === null) this.#resume(null);
+  }
+
   /** Blocks that may get a slot although nobody waits for that any more. */
   begunWithin(from: number, end: number): Iterable<number> {
     return this.#leaving.within(from, end);
@@ -130,7 +159,7 @@ export class WritePath implements PieceOwner {
     else if (error.code === "read_only") this.#refused(piece, error);
     else if (error.code === "stale" && !error.inDoubt) void this.#missing(piece, error);
     else this.#finish(piece, this.#error(piece, error));
-    this.#checkQuiet();
+    this.#quiet.check();
   }
 
   pieceIndexed(piece: Piece, error: SheepfsError | null, once: boolean): void {
@@ -209,7 +238,7 @@ export class WritePath implements PieceOwner {
       this.#finish(piece, interrupted());
       return;
     }
-    if (this.#following !== null) {
+    if (this.#following !== null || this.#holders > 0) {
       this.#park(piece);
       return;
     }
@@ -350,7 +379,9 @@ export class WritePath implements PieceOwner {
     let failure: SheepfsError | null = null;
     try {
       this.#writer.pull();
-      await this.#untilQuiet();
+      // The promise of this very move is known only when its first step has returned.
+      await Promise.resolve();
+      await this.#quiet.until();
       await this.#follower.follow();
       this.#writer = this.#newWriter();
     } catch (error) {
@@ -359,6 +390,12 @@ export class WritePath implements PieceOwner {
       failure = new SheepfsError(code, message, { cause: error });
     }
     this.#following = null;
+    this.#resume(failure);
+    if (failure !== null) throw failure;
+  }
+
+  /** What was set aside goes on, or ends with a failure. */
+  #resume(failure: SheepfsError | null): void {
     const parked = this.#parked;
     this.#parked = [];
     for (const piece of parked) {
@@ -366,27 +403,6 @@ export class WritePath implements PieceOwner {
       if (failure === null) this.#plan(piece);
       else this.#finish(piece, this.#error(piece, failure));
     }
-    if (failure !== null) throw failure;
-  }
-
-  /** Nothing is at the store and no slot is being written: what the old VDI got is known. */
-  async #untilQuiet(): Promise<void> {
-    // The promise of this very move is known only when its first step has returned.
-    await Promise.resolve();
-    if (this.#isQuiet()) return;
-    await new Promise<void>((resolve) => {
-      this.#quiet = resolve;
-    });
-  }
-
-  #isQuiet(): boolean {
-    return this.#inflight === 0 && this.#writer.inflight === 0;
-  }
-
-  #checkQuiet(): void {
-    if (this.#quiet === null || !this.#isQuiet()) return;
-    this.#quiet();
-    this.#quiet = null;
   }
 
   async #load(piece: Piece): Promise<void> {
@@ -441,7 +457,7 @@ export class WritePath implements PieceOwner {
     return new IndexWriter(
       core.index,
       () => core.newScope(),
-      () => this.#checkQuiet(),
+      () => this.#quiet.check(),
     );
   }
 

@@ -15,7 +15,8 @@ export interface VdiLife {
   create(name: Uint8Array, sizeBytes: number, scope: Scope): Promise<void>;
   grow(name: Uint8Array, sizeBytes: number, scope: Scope): Promise<void>;
   delete(name: VdiNameLike, scope: Scope): Promise<void>;
-  snapshot(name: Uint8Array, tag: Uint8Array, scope: Scope): Promise<void>;
+  /** Of all of them at one moment; of those attached here, writes are held back meanwhile. */
+  snapshot(names: readonly Uint8Array[], tag: Uint8Array, scope: Scope): Promise<void>;
   clone(source: VdiNameLike, name: Uint8Array, scope: Scope): Promise<void>;
 }
 
@@ -33,7 +34,7 @@ export function announced(life: VdiLife, changed: () => void): VdiLife {
     create: (name, sizeBytes, scope) => then(life.create(name, sizeBytes, scope)),
     grow: (name, sizeBytes, scope) => then(life.grow(name, sizeBytes, scope)),
     delete: (name, scope) => then(life.delete(name, scope)),
-    snapshot: (name, tag, scope) => then(life.snapshot(name, tag, scope)),
+    snapshot: (names, tag, scope) => then(life.snapshot(names, tag, scope)),
     clone: (source, name, scope) => then(life.clone(source, name, scope)),
   };
 }

@@ -30,7 +30,7 @@ import { type ConnectionStatus, renderStatus } from "./render-status.ts";
 import { renderVdiList } from "./render-vdi-list.ts";
 import { SnapshotDir } from "./snapshot.ts";
 import { Summary } from "./summary.ts";
-import { mountControl, unmountControl } from "./vdi.ts";
+import { mountControl, snapshotControl, unmountControl } from "./vdi.ts";
 import { VolumeDir } from "./volume-dir.ts";
 
 /** What the tree shows of a cluster; the functions of `cluster/` with a client bound to them. */
@@ -94,13 +94,16 @@ export function buildTree(ports: TreePorts): Tree {
     written();
   });
 
+  const snapshots = new SnapshotDir({ ...base, families, volumes, life });
+  const snapshot = snapshotControl(life, (name, tag) => snapshots.made(name, tag), base);
+
   const dir = (children: Readonly<Record<string, Node>>): TreeDir =>
     new TreeDir(base.ids.next(), bornMs, children);
   const root = new TreeDir(rootId, bornMs, {
     cluster: dir({ info: clusterInfo, status: clusterStatus }),
-    vdi: dir({ list: vdiList, mount, unmount }),
+    vdi: dir({ list: vdiList, mount, unmount, snapshot }),
     volume: new VolumeDir({ ...base, volumes, life, pageCache, written }),
-    snapshot: new SnapshotDir({ ...base, families, volumes, life }),
+    snapshot: snapshots,
     node: dir({ info: nodeInfo, list: nodeList }),
     config: dir({
       sheep_info: sheepInfoControl(config, moved, base),

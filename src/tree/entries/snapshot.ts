@@ -1,9 +1,9 @@
-import { asSheepfsError, SheepfsError } from "../../base/errors.ts";
+import { SheepfsError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
 import { deadlineScope, type Scope } from "../../base/scope.ts";
 import type { AttachedVolumes } from "../../volume/attach.ts";
 import { TreeDir } from "../dir.ts";
-import { escapeTag, newNameBytes } from "../names.ts";
+import { escapeName, escapeTag, fittedName, newNameBytes } from "../names.ts";
 import type { Attr, DirEntry, DirNode, Node, NodeId } from "../node.ts";
 import type { EntryBase } from "./entry.ts";
 import type { Families, Family, FamilyList } from "./families.ts";
@@ -47,6 +47,11 @@ export class SnapshotDir implements DirNode {
     for (const [name, family] of await this.#families(scope)) {
       yield { name, id: this.#dir(name, family).id, kind: "dir" };
     }
+  }
+
+  /** To be called when a snapshot may have been made in another way than in its directory. */
+  made(name: Uint8Array, tag: Uint8Array): void {
+    this.#dirs.get(fittedName(escapeName(name)))?.changed(fittedName(escapeTag(tag)));
   }
 
   #dir(name: string, family: Family): VdiSnapshots {
@@ -110,11 +115,10 @@ class VdiSnapshots implements DirNode {
     const { life, ids, clock } = this.#shared;
     const tag = newNameBytes(title, escapeTag);
     try {
-      await life.snapshot(this.#name, tag, scope);
+      await life.snapshot([this.#name], tag, scope);
     } finally {
-      this.#changed(title);
+      this.changed(title);
     }
-    await this.#followSoon(scope);
     return new TreeDir(ids.next(), clock.wallMs(), {});
   }
 
@@ -130,18 +134,7 @@ class VdiSnapshots implements DirNode {
       const own = deadlineScope(clock, limits.operationTimeoutMs);
       await this.#file(header).remove(() => life.delete(named(header), own));
     } finally {
-      this.#changed(title);
-    }
-  }
-
-  /** What is attached goes on with the new working VDI; also without this, at its next write. */
-  async #followSoon(scope: Scope): Promise<void> {
-    const { volumes, log } = this.#shared;
-    const attached = volumes.list().find(({ name }) => isWorking(name, this.#name));
-    try {
-      if (attached !== undefined) await volumes.refresh(attached, scope);
-    } catch (thrown) {
-      log.warn(`'${this.#title}' was snapshotted: ${asSheepfsError(thrown).message}`);
+      this.changed(title);
     }
   }
 
@@ -172,7 +165,7 @@ class VdiSnapshots implements DirNode {
     return family?.snapshots ?? new Map<string, VdiHeader>();
   }
 
-  #changed(name: string): void {
+  changed(name: string): void {
     const { events, ids } = this.#shared;
     events.emit({ id: this.id, what: "children", child: { name, id: ids.next() } });
   }
@@ -180,12 +173,6 @@ class VdiSnapshots implements DirNode {
 
 function named({ name, snapId, vid }: VdiHeader) {
   return { name, snapshot: { id: snapId }, vid };
-}
-
-type Named = { readonly name: Uint8Array; readonly snapshot: unknown };
-
-function isWorking({ name, snapshot }: Named, wanted: Uint8Array): boolean {
-  return snapshot === null && Buffer.compare(name, wanted) === 0;
 }
 
 function dirAttr(atMs: number): Attr {

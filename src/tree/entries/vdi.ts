@@ -1,10 +1,12 @@
-import type { ErrorCode } from "../../base/errors.ts";
+import { type ErrorCode, SheepfsError } from "../../base/errors.ts";
 import type { AttachedVolumes } from "../../volume/attach.ts";
 import type { AttachedVolume } from "../../volume/attached.ts";
 import { ControlNode } from "../control.ts";
+import { escapeName, escapeTag, unescapeBytes } from "../names.ts";
 import type { ControlResult } from "../results.ts";
 import { attachNamed, detachNamed } from "./attaching.ts";
 import type { EntryBase } from "./entry.ts";
+import type { VdiLife } from "./life.ts";
 import { localTime } from "./time.ts";
 
 /** vdi/mount: a line attaches the VDI that it names. */
@@ -34,6 +36,46 @@ export function unmountControl(volumes: AttachedVolumes, base: EntryBase): Contr
   });
 }
 
+/** vdi/snapshot: a line `TAG VDI...` makes a snapshot of each VDI, all of one moment. */
+export function snapshotControl(
+  life: VdiLife,
+  made: (name: Uint8Array, tag: Uint8Array) => void,
+  base: EntryBase,
+): ControlNode {
+  return new ControlNode({
+    ...base,
+    id: base.ids.next(),
+    path: "vdi/snapshot",
+    text: (results) => [...resultLines(results, snapshotAdvice), ""].join("\n"),
+    act: async (line, scope) => {
+      life.check();
+      const [tag, ...names] = wordsOf(line).map(unescapeBytes);
+      if (tag === undefined || names.length === 0) {
+        throw new SheepfsError("invalid", "a tag and the names of VDIs are wanted");
+      }
+      try {
+        await life.snapshot(names, tag, scope);
+      } finally {
+        for (const name of names) made(name, tag);
+      }
+      return `made: ${names.map((name) => `snapshot/${escapeName(name)}/${escapeTag(tag)}`).join(" ")}`;
+    },
+  });
+}
+
+const space = 0x20;
+
+function wordsOf(line: Uint8Array): readonly Uint8Array[] {
+  const words: Uint8Array[] = [];
+  for (let at = 0; at < line.length; ) {
+    const found = line.indexOf(space, at);
+    const end = found < 0 ? line.length : found;
+    if (end > at) words.push(line.subarray(at, end));
+    at = end + 1;
+  }
+  return words;
+}
+
 type Advice = Partial<Record<ErrorCode, string>>;
 
 const mountAdvice: Advice = {
@@ -52,6 +94,14 @@ const unmountAdvice: Advice = {
   busy: "end what uses the volume and write the name again",
 };
 
+const snapshotAdvice: Advice = {
+  invalid: "write a tag, one or more names of VDIs, with \\x20 for a space in one, and a newline",
+  exists: "choose another tag",
+  not_found: "see vdi/list for the names that there are",
+  busy: "attach all VDIs of the group here, or end the other use, and write the line again",
+  not_supported: "leave out the VDI that is named",
+};
+
 /** For what has no advice of its own. */
 const generalAdvice: Advice = {
   not_ready: "see cluster/info; format the cluster or wait for its nodes",
@@ -67,9 +117,13 @@ function answer(
   advice: Advice,
 ): string {
   const attached = volumes.length === 0 ? ["  nothing"] : volumes.map(volumeLine);
+  return ["attached:", ...attached, ...resultLines(results, advice), ""].join("\n");
+}
+
+function resultLines(results: readonly ControlResult[], advice: Advice): readonly string[] {
   const last =
     results.length === 0 ? ["  none yet"] : results.map((row) => resultLine(row, advice));
-  return ["attached:", ...attached, "last results, oldest first:", ...last, ""].join("\n");
+  return ["last results, oldest first:", ...last];
 }
 
 function volumeLine({ title, volume, readOnly, users }: AttachedVolume): string {

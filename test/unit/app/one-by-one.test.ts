@@ -1,14 +1,26 @@
 import { expect, test } from "bun:test";
-import { vdiLife } from "../../../src/app/facts.ts";
+import { vdiHolds, vdiLife } from "../../../src/app/facts.ts";
 import { OneByOne } from "../../../src/app/one-by-one.ts";
+import { newHolder } from "../../../src/app/self.ts";
+import { silentLogger } from "../../../src/base/log.ts";
+import type { VdiLife } from "../../../src/tree/entries/life.ts";
 import { MemorySheep, never, text } from "../cluster/memory-sheep.ts";
 import { ManualClock } from "../tree/manual-clock.ts";
+
+/** With nothing attached. */
+function lifeOn(caller: MemorySheep): VdiLife {
+  const [clock, log] = [new ManualClock(), silentLogger];
+  const isGone = (): boolean => false;
+  const holds = vdiHolds({ caller, clock, log, isGone, self: newHolder() });
+  const volumes = { list: () => [], refresh: async () => {} };
+  return vdiLife({ caller, clock, log, isGone, holds, volumes });
+}
 
 test("two snapshots of one VDI at once are two snapshots, and the second rolls nothing back", async () => {
   const sheep = new MemorySheep();
   const vid = sheep.add({ name: text("web") }, { 0: "own" });
-  const life = vdiLife({ caller: sheep, clock: new ManualClock(), isGone: () => false });
-  await Promise.all(["a", "b"].map((tag) => life.snapshot(text("web"), text(tag), never)));
+  const life = lifeOn(sheep);
+  await Promise.all(["a", "b"].map((tag) => life.snapshot([text("web")], text(tag), never)));
   expect(sheep.inodes.size).toBe(3);
   const working = sheep.workingOf(text("web"));
   const between = sheep.headerOf(working?.parentVid ?? 0);

@@ -175,7 +175,7 @@ test("numbers of nodes are unique in the tree, and the root's is 1", async () =>
   };
   await visit(world.tree.root);
   expect(world.tree.root.id).toBe(1);
-  expect(ids.size).toBe(16);
+  expect(ids.size).toBe(17);
 });
 
 test("a listing with attributes twice within a second asks the cluster once", async () => {
