@@ -1,5 +1,5 @@
 import { closeSync, statSync, writeSync } from "node:fs";
-import { asSheepfsError, type ErrorCode, errorTable, SheepfsError } from "../base/errors.ts";
+import { asSheepfsError, isErrorCode, SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 
 // A compiled program cannot fork, so the daemon is the same command line run again in a session of
@@ -87,10 +87,6 @@ function reasonOf(said: string): SheepfsError {
     "internal",
     "the daemon ended without a reason; run the same command with -f to see it",
   );
-}
-
-function isErrorCode(word: string): word is ErrorCode {
-  return Object.hasOwn(errorTable, word);
 }
 
 /** Ends a daemon that is of no use; one that does not end in order is killed and cleaned up after. */

@@ -60,13 +60,18 @@ export function vdiLife(ports: SnapshotPorts): VdiLife {
       inTurn(name, scope, () => growVdi(caller, name, sizeBytes, scope)),
     delete: (which, scope) => inTurn(which.name, scope, () => deleteVdi(ports, which, scope)),
     snapshot: async (names, tag, scope) => {
-      await inTurns(names.toSorted(Buffer.compare), scope, () =>
-        snapshotTogether(ports, { names, tag }, scope),
-      );
+      const order = names.toSorted(Buffer.compare).filter(isAnother);
+      await inTurns(order, scope, () => snapshotTogether(ports, { names, tag }, scope));
     },
     clone: (source, name, scope) =>
       inTurn(source.name, scope, () => cloneVdi(caller, source, name, scope)),
   };
+}
+
+/** A name that stands twice has one turn. */
+function isAnother(name: Uint8Array, at: number, sorted: readonly Uint8Array[]): boolean {
+  const before = sorted[at - 1];
+  return before === undefined || Buffer.compare(before, name) !== 0;
 }
 
 /** The same where nothing may be changed. */

@@ -74,9 +74,8 @@ function checkGroup(names: readonly Uint8Array[]): void {
     const text = `name 1 to ${snapshotGroupMax} VDIs for a snapshot of one moment`;
     throw new SheepfsError("invalid", `${text}, not ${names.length}`);
   }
-  const sorted = names.toSorted(Buffer.compare);
-  const twice = sorted.find(
-    (name, at) => at > 0 && Buffer.compare(name, sorted[at - 1] ?? name) === 0,
+  const twice = names.find((name, at) =>
+    names.slice(0, at).some((before) => Buffer.compare(before, name) === 0),
   );
   if (twice === undefined) return;
   throw new SheepfsError("invalid", `VDI '${nameText(twice)}' is named twice; name it once`);

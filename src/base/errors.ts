@@ -57,6 +57,10 @@ export const errorTable: Record<ErrorCode, ErrorRow> = {
   internal: { meaning: "a bug of sheepfs; the log has the stack", exit: 2 },
 };
 
+export function isErrorCode(word: string): word is ErrorCode {
+  return Object.hasOwn(errorTable, word);
+}
+
 /** Exit status for a command line that cannot be understood. */
 export const exitUsage = 64;
 

@@ -8,7 +8,7 @@ type Parsed = Readonly<Record<string, unknown>>;
 export interface Command {
   readonly meta: { readonly name: string; readonly description: string };
   readonly args: ArgsDef;
-  /** Flags that may be given more than once. */
+  /** Options that may be given more than once, and the last positional when it may. */
   readonly repeatable: readonly string[];
   /** Command lines that teach, one per line, with what each does. */
   readonly examples: string;
@@ -54,7 +54,7 @@ export class Values {
     return value;
   }
 
-  /** Every value of a repeatable option, in order. */
+  /** Every value of a repeatable option or positional, in order. */
   list(name: string): readonly string[] {
     const joined = this.text(name);
     return joined === null ? [] : joined.split(valueSeparator);

@@ -160,7 +160,7 @@ function checkRepeats(command: Command, options: readonly Given[]): void {
 function checkPositionals(command: Command, positionals: readonly string[]): void {
   const wanted = Object.entries(command.args).filter(([, arg]) => arg.type === "positional");
   const extra = positionals[wanted.length];
-  if (extra !== undefined) {
+  if (extra !== undefined && !takesMore(command)) {
     const takes =
       wanted.length === 0
         ? "no arguments"
@@ -197,8 +197,18 @@ function normalised(
     }
   }
   for (const [name, list] of values) line.push(`--${name}=${list.join(valueSeparator)}`);
-  const wanted = Object.values(command.args).some((arg) => arg.type === "positional");
-  return wanted ? [...line, "--", ...positionals] : line;
+  const wanted = Object.values(command.args).filter((arg) => arg.type === "positional").length;
+  if (wanted === 0) return line;
+  const single = takesMore(command) ? wanted - 1 : wanted;
+  const more = positionals.slice(single);
+  const joined = more.length === 0 ? [] : [more.join(valueSeparator)];
+  return [...line, "--", ...positionals.slice(0, single), ...joined];
+}
+
+/** The last positional may be given more than once. */
+function takesMore({ args, repeatable }: Command): boolean {
+  const last = Object.entries(args).findLast(([, arg]) => arg.type === "positional");
+  return last !== undefined && repeatable.includes(last[0]);
 }
 
 const helpDefinition = { type: "boolean", alias: "h", description: "this text" } as const;

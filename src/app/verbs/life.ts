@@ -2,25 +2,12 @@ import type { Address } from "../../base/address.ts";
 import { cloneVdi } from "../../cluster/clone-vdi.ts";
 import { growVdi } from "../../cluster/grow-vdi.ts";
 import { rollbackVdi } from "../../cluster/rollback-vdi.ts";
-import { snapshotVdi } from "../../cluster/snapshot-vdi.ts";
 import { realClock } from "../../sys/clock.ts";
 import { unescapeName } from "../../tree/names.ts";
 import { isGone } from "../self.ts";
 import { withCluster } from "./cluster.ts";
 import { namedSnapshot } from "./named.ts";
 import { type VdiJson, vdiJson } from "./vdi-json.ts";
-
-/** @returns the snapshot */
-export async function makeSnapshot(
-  gateways: readonly Address[],
-  wish: { readonly name: string; readonly tag: string },
-): Promise<VdiJson> {
-  const names = { name: unescapeName(wish.name), tag: unescapeName(wish.tag) };
-  return await withCluster(gateways, async (caller, scope) => {
-    const { snapshot } = await snapshotVdi({ caller, clock: realClock }, names, scope);
-    return vdiJson(snapshot);
-  });
-}
 
 /** @param source NAME@TAG or NAME@ID */
 export async function makeClone(
