@@ -9,6 +9,7 @@ import {
   readText,
   sameContent,
   writePart,
+  writeText,
 } from "./driver.ts";
 import type { CaseGroup, World } from "./world.ts";
 
@@ -105,6 +106,29 @@ export const lifeGroups: readonly CaseGroup[] = [
           await eventually("their snapshot is listed", seen);
           expect(await holds(world, `snapshot/${vdi}/theirs`, 1)).toBe(true);
           await subject.remove(`snapshot/${vdi}/theirs`);
+        },
+      },
+    ],
+  },
+  {
+    about: "vdi/snapshot",
+    cases: [
+      {
+        name: "a tag and names make a snapshot of each, and what is written goes on",
+        run: async (world) => {
+          const { subject } = world;
+          const vdis = [await filled(world, "one"), await filled(world, "two")];
+          await writeText(subject, "vdi/snapshot", `monday ${vdis.join(" ")}\n`);
+          for (const vdi of vdis) {
+            await writePart(subject, `volume/${vdi}`, 3 * MiB, pattern(2 * MiB, 2));
+            expect(await holds(world, `snapshot/${vdi}/monday`, 1)).toBe(true);
+            expect(await holds(world, `volume/${vdi}`, 2)).toBe(true);
+          }
+          const again = writeText(subject, "vdi/snapshot", `monday ${vdis[1]}\n`);
+          await expectFailure(subject, again, "exists");
+          const text = await readText(subject, "vdi/snapshot");
+          expect(text).toContain(`snapshot/${vdis[0]}/monday snapshot/${vdis[1]}/monday\n`);
+          for (const vdi of vdis) await subject.remove(`snapshot/${vdi}/monday`);
         },
       },
     ],

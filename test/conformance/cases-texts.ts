@@ -9,7 +9,7 @@ const directories: Readonly<Record<string, readonly string[]>> = {
   cluster: ["info", "status"],
   config: ["object_cache", "page_cache", "sheep_info"],
   node: ["info", "list"],
-  vdi: ["list", "mount", "unmount"],
+  vdi: ["list", "mount", "snapshot", "unmount"],
   volume: [],
 };
 
