@@ -1,4 +1,6 @@
 import type { Random } from "../../src/base/random.ts";
+import { CancelScope } from "../../src/base/scope.ts";
+import { whileHeld } from "../../src/volume/held.ts";
 import type { VdiName } from "../../src/volume/ports.ts";
 import type { SimulatedClock } from "./clock.ts";
 import type { Content } from "./content.ts";
@@ -31,7 +33,10 @@ interface Taken {
 
 const snapshotsMax = 5;
 
-/** Another client, which makes snapshots of a volume that is in use here. */
+/** How long a client that holds back writes waits for the cluster. */
+const heldMs = 60_000;
+
+/** Another client, which makes snapshots of a volume that is in use here; or ours does. */
 export class Photographer {
   readonly taken: Taken[] = [];
   idle = true;
@@ -42,28 +47,36 @@ export class Photographer {
   }
 
   take(): void {
+    const { clock, content, name, user } = this.#options;
+    if (!this.idle || content.find(name) === null || this.taken.length === snapshotsMax) return;
+    this.idle = false;
+    const over = (): void => {
+      this.idle = true;
+    };
+    // Not drawn: whoever adds to the draws changes all seeds.
+    if (Math.floor(clock.nowMs()) % 3 !== 0) void this.#make().then(over);
+    else {
+      const scope = new CancelScope(clock.nowMs() + heldMs);
+      // When writes cannot be held back there is no snapshot.
+      whileHeld([user.volume], () => this.#make(), clock, scope).then(over, over);
+    }
+  }
+
+  async #make(): Promise<void> {
     const { clock, content, name, user, trace } = this.#options;
     const beganMs = clock.nowMs();
     const header = content.find(name);
-    if (!this.idle || header === null || this.taken.length === snapshotsMax) return;
-    this.idle = false;
+    if (header === null) return;
     const { model, volume } = user;
     // While the volume still is an earlier VDI, what it acknowledged may be there alone.
     const { floors } =
       volume.header.vid === header.vid
         ? model.view(0, model.sectors)
         : { floors: this.taken.at(-1)?.floors ?? new Uint32Array(model.sectors) };
-    const steps = content.snapshot(header.vid);
-    this.#step(steps, (next) => {
-      trace(`a snapshot of vid ${header.vid} is made, vid ${next} goes on`);
-      this.taken.push({
-        snapId: header.snapId,
-        floors,
-        order: model.order,
-        unknown: this.#unknown(beganMs),
-      });
-      this.idle = true;
-    });
+    const next = await this.#stepped(content.snapshot(header.vid));
+    trace(`a snapshot of vid ${header.vid} is made, vid ${next} goes on`);
+    const unknown = this.#unknown(beganMs);
+    this.taken.push({ snapId: header.snapId, floors, order: model.order, unknown });
   }
 
   /** A slot that names what is gone is inherited, until the volume follows. */
@@ -72,10 +85,15 @@ export class Photographer {
     return before.union(this.#options.user.discardedSince(beganMs));
   }
 
-  #step(steps: Generator<void, number>, made: (next: number) => void): void {
+  #stepped(steps: Generator<void, number>): Promise<number> {
     const { clock, random, stepMs } = this.#options;
-    const step = steps.next();
-    if (step.done === true) made(step.value);
-    else clock.after(random.below(stepMs), () => this.#step(steps, made));
+    return new Promise((made) => {
+      const next = (): void => {
+        const step = steps.next();
+        if (step.done === true) made(step.value);
+        else clock.after(random.below(stepMs), next);
+      };
+      next();
+    });
   }
 }
