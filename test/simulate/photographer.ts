@@ -54,7 +54,7 @@ export class Photographer {
       this.idle = true;
     };
     // Not drawn: whoever adds to the draws changes all seeds.
-    if (Math.floor(clock.nowMs()) % 3 !== 0) void this.#make().then(over);
+    if (Math.floor(clock.nowMs()) % 3 !== 1) void this.#make().then(over);
     else {
       const scope = new CancelScope(clock.nowMs() + heldMs);
       // When writes cannot be held back there is no snapshot.
