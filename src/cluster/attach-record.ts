@@ -23,6 +23,8 @@ export interface Holder extends ProcessMark {
   readonly pidNamespace: string;
   /** Who writes for it where that is another process: it may outlive the one that it was made for. */
   readonly server?: ProcessMark;
+  /** No process but somebody, who locked it and says why; until it is unlocked. */
+  readonly byHand?: string;
 }
 
 /** The lock that its holder has in the cluster: of which VDI, taken through which sheep. */
@@ -105,12 +107,19 @@ export function holderText({ record }: FoundRecord): string {
   if (record === null) return "a client whose record cannot be understood";
   const { host, pid } = record.holder;
   const since = new Date(record.sinceMs).toISOString();
+  if (record.holder.byHand !== undefined) {
+    return `hand on host '${host}' (since ${since}): ${record.holder.byHand}`;
+  }
   return `sheepfs on host '${host}' (process ${pid}, since ${since})`;
 }
 
 /** The error for a VDI that somebody has attached. */
 export function attachedElsewhere(vdi: Uint8Array, found: FoundRecord): SheepfsError {
   const name = nameText(vdi);
+  if (found.record?.holder.byHand !== undefined) {
+    const text = `VDI '${name}' is locked by ${holderText(found)}; sheepfs vdi unlock '${name}'`;
+    return new SheepfsError("busy", text);
+  }
   const broken = found.record?.brokenBy ?? null;
   const state = broken === null ? "" : ` and just being taken away by ${broken}`;
   return new SheepfsError(
@@ -131,6 +140,8 @@ const holderTexts = ["instance", "host", "machine", "bootId", "pidNamespace"] as
 function isHolder(value: unknown): value is Holder {
   if (!isObject(value)) return false;
   const texts = holderTexts.every((key) => typeof value[key] === "string");
+  const byHand = value["byHand"];
+  if (byHand !== undefined && typeof byHand !== "string") return false;
   return texts && isMark(value) && (value["server"] === undefined || isMark(value["server"]));
 }
 

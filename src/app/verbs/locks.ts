@@ -4,6 +4,7 @@ import type { Scope } from "../../base/scope.ts";
 import type { HoldPorts } from "../../cluster/holds.ts";
 import { hexVid } from "../../cluster/inode.ts";
 import { breakLock, type VdiLockState, vdiLockState } from "../../cluster/lock-break.ts";
+import { lockByHand, unlockByHand } from "../../cluster/lock-by-hand.ts";
 import { realClock } from "../../sys/clock.ts";
 import { unescapeName } from "../../tree/names.ts";
 import { isGone, newHolder } from "../self.ts";
@@ -18,6 +19,8 @@ export interface LockJson {
     readonly host: string | null;
     readonly pid: number | null;
     readonly since: string | null;
+    /** Why, when it is no process but somebody ('sheepfs vdi lock take'). */
+    readonly byHand: string | null;
     /** Known to have ended: the next attach on its host takes the VDI over. */
     readonly gone: boolean;
     /** Who is just taking the VDI away from it. */
@@ -36,6 +39,26 @@ export async function breakVdiLock(gateways: readonly Address[], name: string): 
   return await withLocks(gateways, name, breakLock);
 }
 
+/** Keeps everybody from attaching it. */
+export async function takeVdiLock(
+  gateways: readonly Address[],
+  name: string,
+  why: string,
+): Promise<LockJson> {
+  return await withLocks(gateways, name, async (ports, bytes, scope) => {
+    await lockByHand(ports, { name: bytes, why }, scope);
+    return await vdiLockState(ports, bytes, scope);
+  });
+}
+
+/** Ends that. */
+export async function unlockVdi(gateways: readonly Address[], name: string): Promise<LockJson> {
+  return await withLocks(gateways, name, async (ports, bytes, scope) => {
+    await unlockByHand(ports, bytes, scope);
+    return await vdiLockState(ports, bytes, scope);
+  });
+}
+
 async function withLocks(
   gateways: readonly Address[],
   name: string,
@@ -51,8 +74,9 @@ function lockJson(name: string, { vid, found, isGone: gone, owner }: VdiLockStat
   const record = found?.record ?? null;
   const attachedBy = {
     host: record?.holder.host ?? null,
-    pid: record?.holder.pid ?? null,
+    pid: record === null || record.holder.byHand !== undefined ? null : record.holder.pid,
     since: record === null ? null : new Date(record.sinceMs).toISOString(),
+    byHand: record?.holder.byHand ?? null,
     gone,
     brokenBy: record?.brokenBy ?? null,
   };

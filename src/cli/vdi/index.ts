@@ -5,7 +5,7 @@ import { remove } from "./delete.ts";
 import { exportCommand } from "./export.ts";
 import { importCommand } from "./import.ts";
 import { list } from "./list.ts";
-import { lock } from "./lock.ts";
+import { lock, unlock } from "./lock.ts";
 import { resize } from "./resize.ts";
 import { rollback } from "./rollback.ts";
 import { show } from "./show.ts";
@@ -19,7 +19,7 @@ export const vdiCommands: CommandGroup = {
     ...{ create, resize, delete: remove },
     ...{ snapshot, clone, rollback },
     ...{ export: exportCommand, import: importCommand },
-    lock,
+    ...{ lock, unlock },
   },
   examples: `  sheepfs vdi create test --size 10G && sheepfs vdi list
       creates a VDI and shows it among the others

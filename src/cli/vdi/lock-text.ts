@@ -7,6 +7,8 @@ export function lockText({ name, vid, attachedBy, lock }: LockJson): string {
 
 function attachedText(by: LockJson["attachedBy"]): string {
   if (by === null) return "by no sheepfs for writing";
+  if (by.byHand !== null)
+    return `locked by hand on host '${by.host}' since ${by.since}: ${by.byHand}`;
   if (by.host === null) return "by a client whose record cannot be understood";
   const state = by.gone ? ", which is gone" : "";
   const broken = by.brokenBy === null ? "" : `, just being taken away by ${by.brokenBy}`;

@@ -59,9 +59,51 @@ const breakVdiLock: Command = {
   },
 };
 
+const takeLock: Command = {
+  meta: {
+    name: "sheepfs vdi lock take",
+    description: "Keep everybody from attaching a VDI for writing",
+  },
+  args: {
+    name: { type: "positional", description: "of a working VDI", required: true },
+    why: {
+      type: "string",
+      valueHint: "TEXT",
+      description: "what whoever is refused is told",
+      default: "no reason given",
+    },
+    sheep,
+    json,
+  },
+  repeatable: ["sheep"],
+  examples: `  sheepfs vdi lock take test --why 'restore under way, ask ann'
+      until 'sheepfs vdi unlock test'; where the cluster has locks, virtual machines are kept out too`,
+  run: async (values) => {
+    const [name, why] = [values.required("name"), values.required("why")];
+    const state = await (await verbs()).takeVdiLock(gatewaysOf(values), name, why);
+    if (values.flag("json")) await printJson(state);
+  },
+};
+
+export const unlock: Command = {
+  meta: { name: "sheepfs vdi unlock", description: "End what 'sheepfs vdi lock take' began" },
+  args: {
+    name: { type: "positional", description: "of a working VDI", required: true },
+    sheep,
+    json,
+  },
+  repeatable: ["sheep"],
+  examples: `  sheepfs vdi unlock test
+      one that a mount or a virtual machine has is left alone: 'sheepfs vdi lock break'`,
+  run: async (values) => {
+    const state = await (await verbs()).unlockVdi(gatewaysOf(values), values.required("name"));
+    if (values.flag("json")) await printJson(state);
+  },
+};
+
 export const lock: CommandGroup = {
-  meta: { name: "sheepfs vdi lock", description: "Show and break locks of VDIs" },
-  commands: { show: showLock, break: breakVdiLock },
+  meta: { name: "sheepfs vdi lock", description: "Show, take and break locks of VDIs" },
+  commands: { show: showLock, take: takeLock, break: breakVdiLock },
   examples: `  sheepfs vdi lock show test
       who has attached the VDI 'test' for writing`,
 };
