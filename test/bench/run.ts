@@ -1,11 +1,13 @@
-// `npm run bench [-- mount | webdav]`: how fast it is beside what could be had, and beside its peers.
+// `npm run bench [-- mount | snapshot | webdav]`: how fast it is beside what could be had, and beside its peers.
 // Ratios count; the numbers are this machine's. Never passes or fails.
 import { machine } from "./machine.ts";
 import { measureMount } from "./mount.ts";
+import { measureSnapshots } from "./snapshot.ts";
 import { measureWebdav } from "./webdav/measure.ts";
 
 const parts = new Map([
   ["mount", measureMount],
+  ["snapshot", measureSnapshots],
   ["webdav", measureWebdav],
 ]);
 
