@@ -55,7 +55,7 @@ export function parseSize(text: string, option: string): number {
 
 /** The same, and 0. */
 export function parseOffset(text: string, option: string): number {
-  return /^0+$/.test(text.trim()) ? 0 : parseSize(text, option);
+  return /^0+[KMGTP]?(?:i?B)?$/i.test(text.trim()) ? 0 : parseSize(text, option);
 }
 
 const objectBytesLeast = 2 ** 20;

@@ -1,50 +1,66 @@
 import { asSheepfsError, SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
-import type { Scope } from "../base/scope.ts";
+import { deadlineScope, type Scope } from "../base/scope.ts";
 import type { SheepCaller } from "../client/caller.ts";
 import { BtreeHeader, btreeMagic } from "../wire/btree.ts";
 import { vdiRequest } from "../wire/header.ts";
 import { type InodeHeader, slotBytes, slotOffset, slotsAt } from "../wire/inode.ts";
 import { results } from "../wire/result.ts";
 import { removeAttribute } from "./attributes.ts";
-import { isHypervolume, slotsOf } from "./blocks.ts";
+import { isHypervolume, objectBytesOf, slotsOf } from "./blocks.ts";
 import type { HoldPorts } from "./holds.ts";
 import { headerIfThere, hexVid, readInodePart, writeInodePart } from "./inode.ts";
 import { type VdiNameLike, vdiText } from "./name.ts";
 import { findVdi, nameFields, resolveVdi } from "./resolve.ts";
 import { refuseUsed } from "./use.ts";
 
+/** What is needed to delete a VDI. */
+export type DeletePorts = Pick<HoldPorts, "caller" | "clock" | "isGone">;
+
+/** How much of a VDI's address space is cleared. */
+export interface DeleteProgress {
+  readonly doneBytes: number;
+  readonly totalBytes: number;
+}
+
 /**
  * Deletes a VDI, or with a tag or id that snapshot; the others of its name stay. What it shares
  * with others stays for them.
  * @throws not_found | busy when it is attached or locked, or written to meanwhile | …
+ * @param scope until it begins: half a deletion is the worst there is, so that each step of it has time
+ *   of its own
  * Source: protocol §7.5, captures delete, delete-without-reclaim, delete-snapshot
  */
 export async function deleteVdi(
-  { caller, isGone }: Pick<HoldPorts, "caller" | "isGone">,
+  ports: DeletePorts,
   name: VdiNameLike,
   scope: Scope,
+  progress: (progress: DeleteProgress) => void = () => {},
 ): Promise<void> {
+  const { caller, clock } = ports;
   const header = await resolveVdi(caller, name, scope);
-  const left = await refuseUsed({ caller, isGone }, header, scope);
-  await deleteWhole(caller, name, header, scope);
-  if (left !== null) await removeAttribute(caller, left.place, scope);
+  const left = await refuseUsed(ports, header, scope);
+  const newScope = (): Scope => deadlineScope(clock, limits.operationTimeoutMs);
+  await deleteWhole({ caller, newScope, progress }, name, header);
+  if (left !== null) await removeAttribute(caller, left.place, newScope());
 }
 
-async function deleteWhole(
-  caller: SheepCaller,
-  name: VdiNameLike,
-  header: InodeHeader,
-  scope: Scope,
-): Promise<void> {
+interface Steps {
+  readonly caller: SheepCaller;
+  readonly newScope: () => Scope;
+  readonly progress: (progress: DeleteProgress) => void;
+}
+
+async function deleteWhole(steps: Steps, name: VdiNameLike, header: InodeHeader): Promise<void> {
+  const { caller, newScope } = steps;
   for (let look = 1; look <= limits.vdiLooksMax; look += 1) {
     // The sheep answers with success and deletes nothing as long as a slot is set.
-    if (isHypervolume(header)) await beginTree(caller, header, scope);
-    else await clearSlots(caller, header, scope);
+    if (isHypervolume(header)) await beginTree(caller, header, newScope());
+    else await clearSlots(steps, header);
     // It goes by the name: a VDI that came to have it meanwhile must not be deleted instead.
-    const found = await findVdi(caller, name, scope);
-    if (found?.vid === header.vid) await deleteCleared(caller, header, scope);
-    const left = await headerIfThere(caller, header.vid, scope);
+    const found = await findVdi(caller, name, newScope());
+    if (found?.vid === header.vid) await deleteCleared(caller, header, newScope());
+    const left = await headerIfThere(caller, header.vid, newScope());
     if (left === null || left.name.length === 0) return;
     if (left.isSnapshot !== header.isSnapshot) break;
   }
@@ -56,18 +72,23 @@ async function deleteWhole(
 }
 
 /** Drops every reference that the VDI has to objects. */
-async function clearSlots(caller: SheepCaller, header: InodeHeader, scope: Scope): Promise<void> {
+async function clearSlots(
+  { caller, newScope, progress }: Steps,
+  header: InodeHeader,
+): Promise<void> {
   const slots = slotsOf(header);
   const step = limits.indexScanBytes / slotBytes;
+  const objectBytes = objectBytesOf(header);
   for (let from = 0; from < slots; from += step) {
     const count = Math.min(step, slots - from);
     const part = { vid: header.vid, offset: slotOffset(from), length: count * slotBytes };
-    const data = await readInodePart(caller, part, scope);
+    const data = await readInodePart(caller, part, newScope());
     for (const run of setRuns(data)) {
       const zeros = new Uint8Array(run.count * slotBytes);
       const place = { offset: slotOffset(from + run.index), data: zeros };
-      await writeInodePart(caller, header, place, scope);
+      await writeInodePart(caller, header, place, newScope());
     }
+    progress({ doneBytes: (from + count) * objectBytes, totalBytes: slots * objectBytes });
   }
 }
 

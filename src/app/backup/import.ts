@@ -60,7 +60,7 @@ async function intoNew(
   } catch (thrown) {
     const error = asSheepfsError(thrown);
     try {
-      await deleteOneVdi(gateways, name);
+      await deleteOneVdi(gateways, name, () => {});
     } catch (also) {
       const left = `the unfinished VDI '${name}' is still there: ${asSheepfsError(also).message}`;
       throw new SheepfsError(error.code, `${error.message}; ${left}`, { cause: thrown });

@@ -1,8 +1,9 @@
 import type { Address } from "../../base/address.ts";
 import { SheepfsError } from "../../base/errors.ts";
 import { createVdi } from "../../cluster/create-vdi.ts";
-import { deleteVdi } from "../../cluster/delete-vdi.ts";
+import { type DeleteProgress, deleteVdi } from "../../cluster/delete-vdi.ts";
 import { listVdis, vdiFacts } from "../../cluster/vdis.ts";
+import { realClock } from "../../sys/clock.ts";
 import { renderVdiList } from "../../tree/entries/render-vdi-list.ts";
 import { unescapeName } from "../../tree/names.ts";
 import { isGone } from "../self.ts";
@@ -40,10 +41,11 @@ export async function makeVdi(gateways: readonly Address[], wish: VdiWish): Prom
 export async function deleteOneVdi(
   gateways: readonly Address[],
   written: string,
+  progress: (progress: DeleteProgress) => void,
 ): Promise<{ readonly deleted: string }> {
   await withCluster(gateways, async (caller, scope) => {
     const { name } = await namedVdi(caller, written, scope);
-    await deleteVdi({ caller, isGone }, name, scope);
+    await deleteVdi({ caller, clock: realClock, isGone }, name, scope, progress);
   });
   return { deleted: written };
 }

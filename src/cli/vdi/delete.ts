@@ -1,5 +1,6 @@
 import type { Command } from "../command.ts";
 import { printJson } from "../output.ts";
+import { progressBar } from "../progress.ts";
 import { confirm, gatewaysOf, json, sheep, yes } from "./common.ts";
 
 // Loaded when it runs: help and mistakes need no client.
@@ -25,7 +26,10 @@ export const remove: Command = {
     const name = values.required("name");
     const gateways = gatewaysOf(values);
     confirm(values, `Delete '${name}' and everything on it?`, name);
-    const deleted = await (await verbs()).deleteOneVdi(gateways, name);
+    const bar = progressBar("delete");
+    const deleted = await (await verbs())
+      .deleteOneVdi(gateways, name, (progress) => bar.tell(progress))
+      .finally(() => bar.end());
     if (values.flag("json")) await printJson(deleted);
   },
 };

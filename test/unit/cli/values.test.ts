@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { logSettings } from "../../../src/cli/log-settings.ts";
-import { parseCount, parseGateways, parseSize } from "../../../src/cli/parse.ts";
+import { parseCount, parseGateways, parseOffset, parseSize } from "../../../src/cli/parse.ts";
 import { basePath, corsOrigin, listenAddress } from "../../../src/cli/serve-request.ts";
 import { UsageError } from "../../../src/cli/usage-error.ts";
 
@@ -115,4 +115,10 @@ describe("where to serve", () => {
       expect(() => corsOrigin(bad)).toThrow(UsageError);
     }
   });
+});
+
+test("an offset may be nothing, in any unit", () => {
+  const texts = ["0", "00", "0M", "0KiB", "1M"];
+  expect(texts.map((text) => parseOffset(text, "--offset"))).toEqual([0, 0, 0, 0, 2 ** 20]);
+  expect(() => parseOffset("0X", "--offset")).toThrow("'0X'");
 });

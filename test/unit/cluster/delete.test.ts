@@ -1,13 +1,27 @@
 import { describe, expect, test } from "bun:test";
 import { SheepfsError } from "../../../src/base/errors.ts";
 import { limits } from "../../../src/base/limits.ts";
-import { deleteVdi } from "../../../src/cluster/delete-vdi.ts";
+import { type Scope, throwIfEnded } from "../../../src/base/scope.ts";
+import { type DeleteProgress, deleteVdi } from "../../../src/cluster/delete-vdi.ts";
 import { BtreeHeader, btreeMagic } from "../../../src/wire/btree.ts";
+import type { SheepRequest } from "../../../src/wire/header.ts";
 import { slotBytes, slotOffset, slotsAt } from "../../../src/wire/inode.ts";
+import { ManualClock } from "../tree/manual-clock.ts";
 import { MemorySheep, never, text } from "./memory-sheep.ts";
 
-function portsOf(sheep: MemorySheep) {
-  return { caller: sheep, isGone: () => false };
+function portsOf(caller: MemorySheep, clock = new ManualClock()) {
+  return { caller, clock, isGone: () => false };
+}
+
+/** One that needs some seconds for each request. */
+class SlowSheep extends MemorySheep {
+  readonly clock = new ManualClock();
+
+  override async call(request: SheepRequest, scope: Scope, expected: readonly number[] = []) {
+    this.clock.advance(20_000);
+    throwIfEnded(scope, this.clock, "a slow sheep");
+    return await super.call(request, scope, expected);
+  }
 }
 
 const named = (name: string) => ({ name: text(name), snapshot: null });
@@ -52,6 +66,19 @@ describe("deleting a VDI", () => {
       expect(length / slotBytes).toBeLessThanOrEqual(limits.indexRunSlotsMax);
       expect(last < 100_000 || first >= 900_000).toBe(true);
     }
+  });
+
+  test("takes as long as it does once it has begun, and tells how far it is", async () => {
+    const sheep = new SlowSheep();
+    const vid = sheep.add({ vdiSize: 2 ** 40 });
+    sheep.put(vid, slotsAt, new Uint8Array(new Uint32Array(2 ** 18).fill(vid).buffer));
+    const told: number[] = [];
+    const ports = portsOf(sheep, sheep.clock);
+    const tell = ({ doneBytes, totalBytes }: DeleteProgress) => told.push(doneBytes / totalBytes);
+    await deleteVdi(ports, named("test"), sheep.clock.scope(200_000), tell);
+    expect(isThere(sheep, vid)).toBe(false);
+    expect(told).toEqual([0.25, 0.5, 0.75, 1]);
+    expect(sheep.clock.nowMs()).toBeGreaterThan(400_000);
   });
 
   test("without a block needs no write", async () => {
