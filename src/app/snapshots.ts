@@ -1,3 +1,4 @@
+import { sameBytes } from "../base/bytes.ts";
 import { asSheepfsError, SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Logger } from "../base/log.ts";
@@ -5,7 +6,12 @@ import { deadlineScope, type Scope } from "../base/scope.ts";
 import { deleteVdi } from "../cluster/delete-vdi.ts";
 import type { HoldPorts } from "../cluster/holds.ts";
 import { nameText, vdiText } from "../cluster/name.ts";
-import { type SnapshotMade, snapshotFound, snapshottable } from "../cluster/snapshot-vdi.ts";
+import {
+  type SnapshotMade,
+  type Snapshottable,
+  snapshotFound,
+  snapshottable,
+} from "../cluster/snapshot-vdi.ts";
 import type { AttachedVolumes, VdiHolds } from "../volume/attach.ts";
 import type { AttachedVolume, VdiHold } from "../volume/attached.ts";
 import { whileHeld } from "../volume/held.ts";
@@ -47,7 +53,7 @@ export async function snapshotTogether(
   const { caller, clock, log } = ports;
   checkGroup(names);
   const keeping = await keep(ports, names, scope);
-  let ends: readonly PromiseSettledResult<SnapshotMade>[] = [];
+  let ends: readonly Ended[] = [];
   try {
     const found = await Promise.all(
       names.map((name) => snapshottable(caller, { name, tag }, scope)),
@@ -55,16 +61,38 @@ export async function snapshotTogether(
     const volumes = keeping.attached.map(({ volume }) => volume);
     const make = async (within: Scope): Promise<void> => {
       const startedMs = clock.nowMs();
+      checkSame(keeping, found);
       ends = await Promise.allSettled(found.map((one) => snapshotFound(ports, one, within)));
+      checkKept(keeping);
+      if (ends.some(({ status }) => status === "rejected")) return;
       const tookMs = Math.round(clock.nowMs() - startedMs);
       log.info(`snapshot '${nameText(tag)}' of ${listed(names)}: made in ${tookMs} ms`);
     };
     await whileHeld(volumes, make, clock, scope);
-  } finally {
+    const failed = ends.find((end) => end.status === "rejected");
+    if (failed !== undefined) throw failed.reason;
+  } catch (thrown) {
     await letGo(ports, keeping);
+    throw await undone(ports, { names, tag }, ends, asSheepfsError(thrown));
   }
-  const failed = ends.find((end) => end.status === "rejected");
-  if (failed !== undefined) throw await undone(ports, ends, asSheepfsError(failed.reason));
+  await letGo(ports, keeping);
+}
+
+type Ended = PromiseSettledResult<SnapshotMade>;
+
+/** @throws busy when what is to be snapshotted is not what is held back */
+function checkSame({ attached }: Keeping, found: readonly Snapshottable[]): void {
+  for (const { title, name, volume } of attached) {
+    const one = found.find(({ base }) => sameBytes(base.name, name.name));
+    if (one?.base.vid === volume.header.vid) continue;
+    const text = `'${title}' was snapshotted by somebody else in the same moment; try again`;
+    throw new SheepfsError("busy", text);
+  }
+}
+
+/** @throws stale when one was taken away meanwhile, and written by others perhaps */
+function checkKept({ attached }: Keeping): void {
+  for (const { volume } of attached) if (volume.failure !== null) throw volume.failure;
 }
 
 /** @throws invalid */
@@ -75,7 +103,7 @@ function checkGroup(names: readonly Uint8Array[]): void {
     throw new SheepfsError("invalid", `${text}, not ${names.length}`);
   }
   const twice = names.find((name, at) =>
-    names.slice(0, at).some((before) => Buffer.compare(before, name) === 0),
+    names.slice(0, at).some((before) => sameBytes(before, name)),
   );
   if (twice === undefined) return;
   throw new SheepfsError("invalid", `VDI '${nameText(twice)}' is named twice; name it once`);
@@ -91,8 +119,11 @@ async function keep(
   try {
     for (const name of names) {
       const volume = await attachedHere(ports.volumes, name, scope);
-      if (volume !== null) attached.push(volume);
-      else if (names.length > 1) held.push(await ports.holds.hold(name, scope));
+      if (volume !== null) {
+        // It stays attached meanwhile.
+        volume.addUser();
+        attached.push(volume);
+      } else if (names.length > 1) held.push(await ports.holds.hold(name, scope));
     }
   } catch (thrown) {
     await letGo(ports, { attached, held });
@@ -108,7 +139,7 @@ async function attachedHere(
   scope: Scope,
 ): Promise<AttachedVolume | null> {
   const isIt = ({ name: { name, snapshot } }: AttachedVolume): boolean =>
-    snapshot === null && Buffer.compare(name, wanted) === 0;
+    snapshot === null && sameBytes(name, wanted);
   const found = volumes.list().find(isIt);
   if (found === undefined) return null;
   try {
@@ -120,33 +151,48 @@ async function attachedHere(
   return found;
 }
 
-/** Takes back what was made of a group. @returns the error, with what there is left of it */
+/**
+ * Takes back what was made of a group, as far as it is surely ours.
+ * @returns the error, with what there is left of it and what may still be made
+ */
 async function undone(
   ports: SnapshotPorts,
-  ends: readonly PromiseSettledResult<SnapshotMade>[],
+  { names, tag }: SnapshotsWish,
+  ends: readonly Ended[],
   error: SheepfsError,
 ): Promise<SheepfsError> {
-  const made = ends.flatMap((end) => (end.status === "fulfilled" ? [end.value] : []));
-  const left = await takenBack(ports, made);
-  if (left === "") return error;
-  const text = `${error.message}; of the group there is left: ${left}`;
-  return new SheepfsError(error.code, text, { cause: error, inDoubt: error.inDoubt });
-}
-
-/** @returns what could not be deleted again */
-async function takenBack(ports: SnapshotPorts, made: readonly SnapshotMade[]): Promise<string> {
-  const scope = deadlineScope(ports.clock, limits.operationTimeoutMs);
   const left: string[] = [];
-  for (const { snapshot } of made) {
-    const { name, snapId: id, vid } = snapshot;
-    const which = { name, snapshot: { id }, vid };
-    try {
-      await deleteVdi(ports, which, scope);
-    } catch (thrown) {
-      left.push(`${vdiText(which)} (${asSheepfsError(thrown).message})`);
+  for (const [at, end] of ends.entries()) {
+    const name = names[at];
+    if (name === undefined) continue;
+    const which = { name, snapshot: { tag } };
+    if (end.status === "fulfilled") {
+      const why = await takenBack(ports, end.value);
+      if (why !== null) left.push(`${vdiText(which)} (${why})`);
+    } else if (asSheepfsError(end.reason).inDoubt) {
+      left.push(`${vdiText(which)} (it may still be made)`);
     }
   }
-  return left.join(", ");
+  if (left.length === 0 || names.length === 1) return error;
+  const text = `${error.message}; what there is left of the group is not of one moment: ${left.join(", ")}`;
+  return new SheepfsError(error.code, text, { cause: error, inDoubt: true });
+}
+
+/** @returns null, or why it is still there */
+async function takenBack(
+  ports: SnapshotPorts,
+  { snapshot, isOurs }: SnapshotMade,
+): Promise<string | null> {
+  const { name, snapId: id, vid } = snapshot;
+  if (!isOurs) return "the answer was lost, and somebody else may have made it";
+  if (ports.volumes.list().some(({ volume }) => volume.header.vid === vid)) return "it is in use";
+  const scope = deadlineScope(ports.clock, limits.operationTimeoutMs);
+  try {
+    await deleteVdi(ports, { name, snapshot: { id }, vid }, scope);
+    return null;
+  } catch (thrown) {
+    return asSheepfsError(thrown).message;
+  }
 }
 
 /** What is attached goes on with its new VDI, and its lock with it. */
@@ -159,6 +205,7 @@ async function letGo({ clock, log, volumes }: SnapshotPorts, keeping: Keeping): 
   for (const end of ends) {
     if (end.status === "rejected") log.warn(asSheepfsError(end.reason).message);
   }
+  for (const volume of keeping.attached) volume.removeUser();
 }
 
 function listed(names: readonly Uint8Array[]): string {

@@ -129,6 +129,10 @@ async function ask(
 }
 
 function recordOf({ vdi, key }: AttributeName, value: Uint8Array): Uint8Array<ArrayBuffer> {
+  if (value.length > limits.attributeBytesMax) {
+    const text = `a value of ${value.length} bytes for '${key}', where at most`;
+    throw new SheepfsError("invalid", `${text} ${limits.attributeBytesMax} are read again`);
+  }
   const room = new Uint8Array(AttrRecord.size - at.value);
   room.set(value);
   return AttrRecord.encode({

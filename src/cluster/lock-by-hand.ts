@@ -7,16 +7,22 @@ import { gatewaysText, lockOwner, releaseVdi } from "./locks.ts";
 import { nameText } from "./name.ts";
 import { resolveVdi } from "./resolve.ts";
 
+const whyBytesMax = 255;
+
 /**
  * Keeps everybody from attaching a VDI for writing until `unlockByHand`, whatever becomes of the
  * process that asks for it.
- * @throws busy naming who has it | not_found | …
+ * @throws busy naming who has it | not_found | invalid for the reason | …
  */
 export async function lockByHand(
   ports: HoldPorts,
   { name, why }: { readonly name: Uint8Array; readonly why: string },
   scope: Scope,
 ): Promise<void> {
+  if (new TextEncoder().encode(why).length > whyBytesMax || /\p{Cc}/u.test(why)) {
+    const text = `a reason is one line of ${whyBytesMax} bytes at most, without control characters`;
+    throw new SheepfsError("invalid", text);
+  }
   // Without a boot it is nobody who could be seen to have ended.
   const self: Holder = { ...ports.self, bootId: "", pid: 0, startTicks: 0, byHand: why };
   await holdVdi({ ...ports, self }, name, scope);
@@ -35,15 +41,18 @@ export async function unlockByHand(
   }
   const { place, record } = found;
   if (record?.holder.byHand === undefined) throw attachedElsewhere(name, found);
+  // It may have been broken and be somebody else's by now.
+  const now = await recordAt(caller, name, place, scope);
+  if (now?.text !== found.text) throw new SheepfsError("busy", changed(name));
   const { lock } = record;
   if (lock !== null) {
     const owner = await lockOwner(caller, lock.vid, scope);
     const isOurs = owner !== null && gatewaysText(owner) === lock.gateway;
     if (isOurs) await releaseVdi(caller, lock.vid, scope);
   }
-  // It may have been broken and be somebody else's by now.
-  const now = await recordAt(caller, name, place, scope);
-  if (now?.record?.holder.instance === record.holder.instance) {
-    await removeAttribute(caller, place, scope);
-  }
+  await removeAttribute(caller, place, scope);
+}
+
+function changed(name: Uint8Array): string {
+  return `VDI '${nameText(name)}' is just changing hands; see 'sheepfs vdi lock show' and try again`;
 }

@@ -7,6 +7,7 @@ import type { SheepCaller } from "../client/caller.ts";
 import { type InodeHeader, InodeHeaderStruct } from "../wire/inode.ts";
 import { vidMax } from "../wire/oid.ts";
 import { hasVid, nameField } from "../wire/vdi.ts";
+import { attachedElsewhere, findRecord } from "./attach-record.ts";
 import { deriveVdi, refuseHypervolume } from "./derive-vdi.ts";
 import { headerIfThere, hexVid, readHeader, writeInodePart } from "./inode.ts";
 import { checkName, nameText, vdiText } from "./name.ts";
@@ -28,6 +29,8 @@ export interface SnapshotWish {
 export interface SnapshotMade {
   readonly snapshot: InodeHeader;
   readonly working: InodeHeader;
+  /** False when the answer was lost: somebody else may have made it in the same moment. */
+  readonly isOurs: boolean;
 }
 
 /**
@@ -53,7 +56,7 @@ export interface Snapshottable {
 
 /**
  * The first part: looks whether a snapshot can be made, and changes nothing.
- * @throws not_found | exists | invalid | name_too_long | not_supported | …
+ * @throws not_found | exists | invalid | name_too_long | not_supported | busy when locked by hand | …
  */
 export async function snapshottable(
   caller: SheepCaller,
@@ -64,6 +67,9 @@ export async function snapshottable(
   const base = await resolveVdi(caller, { name, snapshot: null }, scope);
   refuseHypervolume(base, "make a snapshot of");
   await refuseTag(caller, { name, tag }, scope);
+  // Nobody is there to take its lock along to the new working VDI.
+  const left = await findRecord(caller, name, scope);
+  if (left?.record?.holder.byHand !== undefined) throw attachedElsewhere(name, left);
   return { base, tag };
 }
 
@@ -81,8 +87,8 @@ export async function snapshotFound(
   await refuseSnapshotted(caller, base, scope);
   await writeTag(caller, base, tag, scope);
   const now = await refuseSnapshotted(caller, base, scope);
-  const working = await newHead(ports, now, scope);
-  return { snapshot: await withTag(caller, base, tag, scope), working };
+  const { working, isOurs } = await newHead(ports, now, scope);
+  return { snapshot: await withTag(caller, { base, tag, isOurs }, scope), working, isOurs };
 }
 
 /**
@@ -107,15 +113,21 @@ function changedMeanwhile({ name }: InodeHeader): SheepfsError {
   );
 }
 
-/** The snapshot; whoever tried to make one in the same moment may have put theirs in place of its tag. */
+/**
+ * The snapshot; whoever tried to make one in the same moment may have put theirs in place of its tag.
+ * @throws busy, inDoubt, when it has another tag and is somebody else's perhaps
+ */
 async function withTag(
   caller: SheepCaller,
-  base: InodeHeader,
-  tag: Uint8Array,
+  { base, tag, isOurs }: Snapshottable & { readonly isOurs: boolean },
   scope: Scope,
 ): Promise<InodeHeader> {
   const snapshot = await readHeader(caller, base.vid, scope);
   if (sameBytes(snapshot.tag, tag)) return snapshot;
+  if (!isOurs) {
+    const { code, message } = changedMeanwhile(base);
+    throw new SheepfsError(code, message, { inDoubt: true });
+  }
   await writeTag(caller, base, tag, scope);
   return await readHeader(caller, base.vid, scope);
 }
@@ -151,23 +163,32 @@ export async function writeTag(
   await writeInodePart(caller, header, { offset, data: nameField(tag) }, scope);
 }
 
-/** The new working VDI, and `base` has become a snapshot; a tag that came to nothing is taken back. */
-async function newHead(ports: VerbPorts, base: InodeHeader, scope: Scope): Promise<InodeHeader> {
-  const working = await madeHead(ports, base, scope);
-  // The sheep takes the number after the working VDI's: another one has come between.
-  if (working.snapId === base.snapId + 1) return working;
-  throw await restored(ports.caller, base, working, scope);
+interface MadeHead {
+  readonly working: InodeHeader;
+  readonly isOurs: boolean;
 }
 
-async function madeHead(ports: VerbPorts, base: InodeHeader, scope: Scope): Promise<InodeHeader> {
+/** The new working VDI, and `base` has become a snapshot; a tag that came to nothing is taken back. */
+async function newHead(ports: VerbPorts, base: InodeHeader, scope: Scope): Promise<MadeHead> {
+  const made = await madeHead(ports, base, scope);
+  // The sheep takes the number after the working VDI's: another one has come between.
+  if (made.working.snapId === base.snapId + 1) return made;
+  throw await restored(ports.caller, base, made.working, scope);
+}
+
+async function madeHead(ports: VerbPorts, base: InodeHeader, scope: Scope): Promise<MadeHead> {
   const { caller } = ports;
   try {
-    return await deriveVdi(caller, { base, name: base.name, as: "head" }, scope);
+    const working = await deriveVdi(caller, { base, name: base.name, as: "head" }, scope);
+    return { working, isOurs: true };
   } catch (thrown) {
     const error = asSheepfsError(thrown);
-    if (error.inDoubt) return await headAfterAll(ports, { base, before: base, error }, scope);
-    await clearTag(caller, base, scope);
-    throw error;
+    if (!error.inDoubt) {
+      await clearTag(caller, base, scope);
+      throw error;
+    }
+    const working = await headAfterAll(ports, { base, before: base, error }, scope);
+    return { working, isOurs: false };
   }
 }
 

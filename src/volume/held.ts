@@ -26,7 +26,7 @@ export async function whileHeld<T>(
     for (const hold of holds) if (hold.status === "rejected") throw hold.reason;
     return await work(within);
   } finally {
-    const own = deadlineScope(clock, limits.operationTimeoutMs);
+    const own = deadlineScope(clock, limits.writesHeldMs);
     await Promise.all(held.map((volume) => volume.releaseWrites(own)));
   }
 }

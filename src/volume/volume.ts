@@ -3,6 +3,7 @@ import { asSheepfsError, SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Scope } from "../base/scope.ts";
 import type { Transfer } from "../base/transfer.ts";
+import { waitWithin } from "../base/waiting.ts";
 import { type InodeHeader, InodeHeaderStruct } from "../wire/inode.ts";
 import { VolumeCore, type VolumePorts, type VolumeTarget } from "./core.ts";
 import { discard, type Extent } from "./discard.ts";
@@ -158,14 +159,17 @@ export class Volume {
 
   /** Goes on writing; when the VDI was snapshotted meanwhile, in its new working VDI. */
   async releaseWrites(scope: Scope): Promise<void> {
+    const { clock, log } = this.#core.ports;
+    const what = `${this.#core.title}: looking for a snapshot of it`;
+    let doubt: SheepfsError | null = null;
     try {
-      await this.refresh(scope);
+      await waitWithin(this.refresh(scope), scope, { clock, what });
     } catch (thrown) {
-      // Whatever it is, whoever writes meets it too, and is told.
-      const { message } = asSheepfsError(thrown);
-      this.#core.ports.log.warn(`${this.#core.title}: looking for a snapshot of it: ${message}`);
+      // Whoever writes meets it too, and is told.
+      doubt = asSheepfsError(thrown);
+      log.warn(`${what}: ${doubt.message}`);
     } finally {
-      this.#writes.release();
+      this.#writes.release(doubt);
     }
   }
 

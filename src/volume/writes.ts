@@ -123,20 +123,28 @@ export class WritePath implements PieceOwner {
   async hold(scope: Scope): Promise<void> {
     const { clock } = this.#core.ports;
     this.#holders += 1;
+    const what = `${this.#core.title}: writes under way`;
+    // How a move that was under way ends is told to whoever waits for it.
+    const moved = this.#following?.catch(() => {}) ?? Promise.resolve();
     try {
-      // How a move that was under way ends is told to whoever waits for it.
-      await this.#following?.catch(() => {});
-      const what = `${this.#core.title}: writes under way`;
-      await waitWithin(this.#quiet.until(), scope, { clock, what });
+      await waitWithin(
+        moved.then(() => this.#quiet.until()),
+        scope,
+        { clock, what },
+      );
     } catch (thrown) {
       this.release();
       throw thrown;
     }
   }
 
-  release(): void {
+  /**
+   * @param doubt why it is not known whether the VDI has become a snapshot: what only changes slots
+   *   ends with it, as no sheep would refuse that
+   */
+  release(doubt: SheepfsError | null = null): void {
     this.#holders -= 1;
-    if (this.#holders === 0 && this.#following === null) this.#resume(null);
+    if (this.#holders === 0 && this.#following === null) this.#resume(null, doubt);
   }
 
   /** Blocks that may get a slot although nobody waits for that any more. */
@@ -395,13 +403,15 @@ export class WritePath implements PieceOwner {
   }
 
   /** What was set aside goes on, or ends with a failure. */
-  #resume(failure: SheepfsError | null): void {
+  #resume(failure: SheepfsError | null, doubt: SheepfsError | null = null): void {
     const parked = this.#parked;
     this.#parked = [];
     for (const piece of parked) {
       this.#leaving.takeBack(piece);
-      if (failure === null) this.#plan(piece);
-      else this.#finish(piece, this.#error(piece, failure));
+      const { mode } = piece.job;
+      const refused = mode === "clear" || mode === "settle" ? (failure ?? doubt) : failure;
+      if (refused === null) this.#plan(piece);
+      else this.#finish(piece, this.#error(piece, refused));
     }
   }
 

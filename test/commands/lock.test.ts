@@ -32,11 +32,12 @@ test("a VDI that was locked by hand is kept from all who would write it, until i
     attachedBy: { byHand: "ask ann", pid: null, gone: false },
   });
   expect((await vdi(cluster, "lock", "show", name)).stdout).toContain("attached: locked by hand");
-  // It is read and snapshotted all the same.
-  expect(await vdi(cluster, "snapshot", name, "--tag", "monday")).toMatchObject({ exitCode: 0 });
+  const snapshot = await vdi(cluster, "snapshot", name, "--tag", "monday");
+  expect(snapshot).toMatchObject({ exitCode: 1, stderr: told });
+  const long = await vdi(cluster, "lock", "take", name, "--why", "x".repeat(5_000));
+  expect(long).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("255 bytes") });
   expect(await vdi(cluster, "unlock", name)).toMatchObject({ exitCode: 0, stderr: "" });
   const after = JSON.parse((await vdi(cluster, "lock", "show", name, "--json")).stdout);
   expect(after).toMatchObject({ attachedBy: null });
   expect(after.lock?.held ?? false).toBe(false);
-  expect(await vdi(cluster, "delete", `${name}@monday`, "--yes")).toMatchObject({ exitCode: 0 });
 }, 60_000);

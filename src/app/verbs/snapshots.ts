@@ -87,6 +87,8 @@ async function mountOf(
   });
   const [first] = records;
   if (first === undefined) return null;
+  const byHand = records.find(({ left }) => left.record?.holder.byHand !== undefined);
+  if (byHand !== undefined) throw attachedElsewhere(byHand.name, byHand.left);
   const holder = first.left.record?.holder ?? null;
   const other = records.find(({ left }) => left.record?.holder.instance !== holder?.instance);
   if (holder === null || other !== undefined) {
@@ -136,5 +138,7 @@ async function told(path: string, line: string): Promise<SheepfsError | null> {
 
 function unreadable(path: string, thrown: unknown): SheepfsError {
   const why = thrown instanceof Error ? thrown.message : String(thrown);
-  return new SheepfsError("unavailable", `'${path}' cannot be written: ${why}`);
+  const doubt = "some of the group may have been made, and not of one moment: see vdi/list";
+  const text = `'${path}' cannot be written: ${why}; ${doubt}`;
+  return new SheepfsError("unavailable", text, { inDoubt: true });
 }

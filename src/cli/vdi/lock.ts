@@ -77,7 +77,8 @@ const takeLock: Command = {
   },
   repeatable: ["sheep"],
   examples: `  sheepfs vdi lock take test --why 'restore under way, ask ann'
-      until 'sheepfs vdi unlock test'; where the cluster has locks, virtual machines are kept out too`,
+      until 'sheepfs vdi unlock test'; where the cluster has locks, virtual machines are kept out too,
+      as long as its sheep are not all started again`,
   run: async (values) => {
     const [name, why] = [values.required("name"), values.required("why")];
     const state = await (await verbs()).takeVdiLock(gatewaysOf(values), name, why);

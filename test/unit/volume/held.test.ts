@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { SheepfsError } from "../../../src/base/errors.ts";
 import { limits } from "../../../src/base/limits.ts";
 import { CancelScope } from "../../../src/base/scope.ts";
 import { whileHeld } from "../../../src/volume/held.ts";
@@ -112,4 +113,42 @@ test("what takes too long, or fails, holds nobody back any more", () => {
   );
   given.write(0, filled(10, 2));
   expect(given.read(0, 1)).toEqual(filled(1, 2));
+});
+
+test("a discard that was held back makes no hole into a snapshot that was not noticed", () => {
+  const { given } = pair(1);
+  const { sim, cluster, volume } = given;
+  given.write(0, filled(block, 7));
+  sim.pass(20_000);
+  const { vid } = volume.header;
+  sim.run(volume.holdWrites(sim.scope()));
+  const discarding = volume.discard({ offset: 0, length: block }, sim.scope());
+  const code = discarding.then(
+    () => "done",
+    (thrown: unknown) => (thrown instanceof SheepfsError ? thrown.code : String(thrown)),
+  );
+  sim.pass(100);
+  sim.run(cluster.snapshot(vid));
+  // It cannot see whether it was snapshotted, and what is written is done all the same.
+  cluster.faults.refused = 1_000;
+  cluster.forced.push("done", "done", "done");
+  sim.run(volume.releaseWrites(sim.scope(limits.writesHeldMs)));
+  cluster.faults.refused = 0;
+  cluster.forced.length = 0;
+  expect(sim.run(code)).not.toBe("done");
+  sim.pass(1_000);
+  expect(given.read(0, 1, given.open(vdiNamed("test", 1)))).toEqual(filled(1, 7));
+  given.write(0, filled(block, 8));
+  expect(given.read(0, 1, given.open(vdiNamed("test", 1)))).toEqual(filled(1, 7));
+});
+
+test("who wants to hold back writes does not wait for a move to another VDI beyond its time", () => {
+  const { given } = pair(1);
+  const { sim, cluster, volume } = given;
+  cluster.markReadOnly(volume.header.vid);
+  volume.write(filled(10, 1), 0, sim.scope()).catch(() => {});
+  sim.pass(100);
+  const startedMs = sim.nowMs();
+  expect(codeOf(() => sim.run(volume.holdWrites(sim.scope(1_000))))).toBe("timed_out");
+  expect(sim.nowMs() - startedMs).toBeLessThan(1_100);
 });
