@@ -93,14 +93,14 @@ export class AttachedVolumes {
       const place = this.#places.get(request.title);
       if (place === undefined) return await this.#begin(request, scope);
       if (place.at === "attached") {
-        if (await this.#isStillThere(place.volume, scope)) return sameVdi(place.volume, request);
-        continue;
+        if (!(await this.#isStillThere(place.volume, scope))) continue;
+        return await this.#sameVdi(place.volume, request, scope);
       }
       if (place.at === "detaching") {
         throw new SheepfsError("busy", `'${request.title}' is being detached; try again`);
       }
       try {
-        return sameVdi(await place.promise, request);
+        return await this.#sameVdi(await place.promise, request, scope);
       } catch (thrown) {
         // That whoever began it gave up says nothing about the VDI.
         if (!gaveUp(thrown)) throw thrown;
@@ -219,6 +219,19 @@ export class AttachedVolumes {
     }
   }
 
+  /** @throws exists when the title belongs to another VDI or snapshot | not_found */
+  async #sameVdi(
+    volume: AttachedVolume,
+    { name, title }: AttachRequest,
+    scope: Scope,
+  ): Promise<AttachedVolume> {
+    const sameKind = (volume.name.snapshot === null) === (name.snapshot === null);
+    if (sameKind && sameBytes(volume.name.name, name.name)) return volume;
+    // What is not there is not what was meant.
+    await this.#options.ports.resolver.resolve(name, scope);
+    throw new SheepfsError("exists", `'${title}' is the name of another attached volume`);
+  }
+
   #attached(title: string): AttachedVolume {
     const place = this.#places.get(title);
     if (place === undefined) throw notAttached(title);
@@ -323,15 +336,6 @@ export class AttachedVolumes {
   #tell(change: AttachChange): void {
     for (const fn of this.#listeners) fn(change);
   }
-}
-
-/** @throws exists when the title belongs to another VDI or snapshot */
-function sameVdi(volume: AttachedVolume, { name, title }: AttachRequest): AttachedVolume {
-  const a = volume.name.snapshot;
-  const b = name.snapshot;
-  const sameKind = (a === null) === (b === null);
-  if (sameKind && sameBytes(volume.name.name, name.name)) return volume;
-  throw new SheepfsError("exists", `'${title}' is the name of another attached volume`);
 }
 
 function notAttached(title: string): SheepfsError {

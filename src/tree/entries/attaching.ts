@@ -19,12 +19,14 @@ export async function attachNamed(
   scope: Scope,
 ): Promise<AttachedVolume> {
   const requests = requestsOf(line);
-  for (const request of requests) {
-    // Attached already is success, and needs no cluster.
-    if (volumes.get(request.title) !== null) return await volumes.attach(request, scope);
-  }
   const missing: SheepfsError[] = [];
-  for (const request of requests) {
+  // What is attached already needs no cluster, so it is looked at first.
+  const isAttached = ({ title }: AttachRequest): boolean => volumes.get(title) !== null;
+  const inOrder = [
+    ...requests.filter(isAttached),
+    ...requests.filter((request) => !isAttached(request)),
+  ];
+  for (const request of inOrder) {
     try {
       return await volumes.attach(request, scope);
     } catch (thrown) {

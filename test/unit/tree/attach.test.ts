@@ -375,6 +375,16 @@ describe("a snapshot", () => {
     expect(world.cluster.locks.size).toBe(0);
   });
 
+  // [S-12]
+  test("that is attached already can be attached again", async () => {
+    const world = new Fixture();
+    world.cluster.createVdi("web", { sizeBytes: 8 * MiB });
+    world.cluster.snapshot("web", "monday");
+    const first = await world.attach("web@monday");
+    expect(await world.attach("web@monday")).toBe(first);
+    expect(world.titles()).toEqual(["web@monday"]);
+  });
+
   test("may have a number for a tag", async () => {
     const world = new Fixture();
     world.cluster.createVdi("web", { sizeBytes: 8 * MiB });
