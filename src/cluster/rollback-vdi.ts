@@ -42,6 +42,8 @@ export async function rollbackVdi(
   refuseHypervolume(base, "roll back");
   const current = await findVdi(caller, { name: to.name, snapshot: null }, scope);
   if (current !== null) {
+    // As a snapshot it could never be written again.
+    refuseHypervolume(current, "roll back");
     await refuseUsed(ports, current, scope);
     await refuseTag(caller, { name: to.name, tag: keepTag }, scope);
     await writeTag(caller, current, keepTag, scope);

@@ -258,6 +258,15 @@ describe("going back to a snapshot", () => {
     expect([working.parentVid, former?.vid]).toEqual([vid, was]);
   });
 
+  test("is refused while the name is a hypervolume, which could not be written as a snapshot", async () => {
+    const { sheep, ports } = given();
+    await snapshotVdi(ports, { name, tag }, never);
+    sheep.inodes.delete(sheep.workingOf(name)?.vid ?? 0);
+    const hyper = sheep.add({ name, storePolicy: 1, snapId: 2 });
+    const error = await failure(rollbackVdi(ports, { name, snapshot: { tag } }, keep, never));
+    expect([error.code, sheep.workingOf(name)?.vid]).toEqual(["not_supported", hyper]);
+  });
+
   test("is refused with a tag that reads as an id", async () => {
     const { sheep, ports, was } = await changed();
     const to = { name, snapshot: { tag } };
