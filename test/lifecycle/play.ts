@@ -11,6 +11,8 @@ export interface Wish {
   /** Steps from one look at everything to the next. */
   readonly checkEach: number;
   readonly told: (line: string) => void;
+  /** Is told each step as well. */
+  readonly trace: boolean;
 }
 
 const lastShown = 40;
@@ -22,7 +24,7 @@ const lastShown = 40;
  * @throws Error with the last steps, when cluster and model are not the same
  */
 export async function play(cluster: TestCluster, wish: Wish): Promise<Map<string, number>> {
-  const { seed, steps, checkEach, told } = wish;
+  const { seed, steps, checkEach, told, trace } = wish;
   await using world = await World.open(cluster);
   const player = new Player(world, seededRandom(seed), `life${seed.toString(36)}-`);
   const check = await Check.begin(world, player);
@@ -39,6 +41,7 @@ export async function play(cluster: TestCluster, wish: Wish): Promise<Map<string
       await step.run(player, (text) => {
         last[last.length - 1] += ` ${text}`;
       });
+      if (trace) told(last.at(-1) ?? "");
       if (at % checkEach !== 0 && at !== steps) continue;
       await check.everything();
       told(`${at} of ${steps} steps, ${player.model.live.length} VDIs and snapshots: all is well`);

@@ -1,5 +1,5 @@
 // `npm run lifecycle`: a long random life of volumes and snapshots, held against a model.
-//   npm run lifecycle -- --steps 100000 [--seed N] [--check 1000] [--sheep HOST:PORT]
+//   npm run lifecycle -- --steps 100000 [--seed N] [--check 1000] [--sheep HOST:PORT] [--trace]
 // Without --sheep it has an embedded sheep of its own. A cluster that is named has to be nobody else's
 // meanwhile.
 import { parseArgs } from "node:util";
@@ -12,6 +12,7 @@ const { values } = parseArgs({
     seed: { type: "string" },
     check: { type: "string", default: "1000" },
     sheep: { type: "string" },
+    trace: { type: "boolean", default: false },
   },
 });
 
@@ -25,7 +26,7 @@ console.log("seed", seed);
 const { sheep } = values;
 await using cluster = sheep === undefined ? await startSheepProcess() : new NamedCluster(sheep);
 const beganMs = performance.now();
-const counts = await play(cluster, { ...wish, told: console.log });
+const counts = await play(cluster, { ...wish, trace: values.trace, told: console.log });
 const seconds = (performance.now() - beganMs) / 1000;
 for (const [name, count] of [...counts].sort((a, b) => b[1] - a[1])) {
   console.log(`${String(count).padStart(8)} ${name}`);

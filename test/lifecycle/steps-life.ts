@@ -199,8 +199,9 @@ async function rollback(player: Player, tell: (what: string) => void): Promise<v
   tell(`${name} to ${to.tag}, keep as ${keepTag}`);
   const family = player.model.family(name);
   const exists = family.snapshots.some(({ tag }) => tag === keepTag);
-  const code =
-    family.working === null ? null : player.attached.has(name) ? "busy" : exists ? "exists" : null;
+  const refused = player.attached.has(name) ? "busy" : exists ? "exists" : null;
+  const isHyper = family.working?.kind.hyper === true;
+  const code = family.working === null ? null : isHyper ? "not_supported" : refused;
   const ports = { caller, clock: realClock, isGone };
   const keep = encoder.encode(keepTag);
   await outcome(() => rollbackVdi(ports, namedSnapshot(to), keep, player.world.scope()), code);
