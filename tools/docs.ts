@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import ts from "typescript";
-import { errorTable, exitUsage } from "../src/base/errors.ts";
+import { errorTable, exitDamage, exitUsage } from "../src/base/errors.ts";
 import { limits } from "../src/base/limits.ts";
 import type { Struct } from "../src/base/struct.ts";
 import type { Command, CommandGroup } from "../src/cli/command.ts";
@@ -69,9 +69,15 @@ function errorsBlock(): string {
 function exitCodesBlock(): string {
   const words: Readonly<Record<number, string>> = {
     0: "done; for `mount`: the mount is usable",
+    [exitDamage]: "a check has found what somebody has to see to",
     [exitUsage]: "the command line cannot be understood; nothing was done",
   };
-  const codes = new Set([0, ...Object.values(errorTable).map((row) => row.exit), exitUsage]);
+  const codes = new Set([
+    0,
+    ...Object.values(errorTable).map((row) => row.exit),
+    exitDamage,
+    exitUsage,
+  ]);
   const rows = [...codes]
     .sort((a, b) => a - b)
     .map((exit) => {

@@ -64,6 +64,9 @@ export function isErrorCode(word: string): word is ErrorCode {
 /** Exit status for a command line that cannot be understood. */
 export const exitUsage = 64;
 
+/** Exit status of a check that has found damage, or something else that somebody has to see to. */
+export const exitDamage = 6;
+
 /** The one error class. The message names the input and says what to do. */
 export class SheepfsError extends Error {
   override readonly name = "SheepfsError";

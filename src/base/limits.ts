@@ -193,6 +193,14 @@ export const limits = {
   backupPieceBytes: MiB,
   /** Zeros of so many bytes, where so many can begin, are not written. */
   backupHoleBytes: 64 * KiB,
+  /** Objects whose copies `vdi check` compares at once, and how much of each copy it has of one. */
+  checkObjectsInflightMax: 8,
+  checkPieceBytes: MiB,
+  /** An object that seems damaged may be just being written: it is looked at again, after a while. */
+  checkLooksMax: 4,
+  checkPauseMs: 300,
+  /** Damages that are told one by one; more are only counted. */
+  checkDamagesMax: 10_000,
   /** Bytes that a command has of a file at once, twice. */
   commandBytes: MiB,
   /** Files in volume/ that were made and have no size yet. */

@@ -1,6 +1,7 @@
 import { statSync } from "node:fs";
 import { isKeptServer } from "../app/server-mark.ts";
-import { asSheepfsError, errorTable, exitUsage } from "../base/errors.ts";
+import { asSheepfsError, errorTable, exitDamage, exitUsage } from "../base/errors.ts";
+import { DamageFound } from "./damage-found.ts";
 import { printError, printOutput } from "./output.ts";
 import { type Request, resolveLine } from "./resolve.ts";
 import { UsageError } from "./usage-error.ts";
@@ -14,6 +15,10 @@ export async function runCli(line: () => readonly string[]): Promise<number> {
     if (thrown instanceof UsageError) {
       printError(thrown.message);
       return exitUsage;
+    }
+    if (thrown instanceof DamageFound) {
+      printError(thrown.message);
+      return exitDamage;
     }
     const error = asSheepfsError(thrown);
     printError(error.message);

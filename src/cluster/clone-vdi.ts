@@ -3,9 +3,9 @@ import { limits } from "../base/limits.ts";
 import type { Scope } from "../base/scope.ts";
 import type { SheepCaller } from "../client/caller.ts";
 import type { InodeHeader } from "../wire/inode.ts";
-import { deriveVdi, refuseHypervolume } from "./derive-vdi.ts";
+import { deriveVdi, refuseHypervolume, refuseOtherPolicy } from "./derive-vdi.ts";
 import { checkName, nameText, type VdiNameLike, vdiText } from "./name.ts";
-import { findVdi, resolveVdi } from "./resolve.ts";
+import { findVdi, newestOf, resolveVdi } from "./resolve.ts";
 
 /**
  * Makes a VDI that begins with what a snapshot has, and shares it until it is written.
@@ -33,6 +33,7 @@ export async function cloneVdi(
       const text = `VDI '${nameText(name)}' exists already; choose another name or delete it`;
       throw new SheepfsError("exists", text);
     }
+    refuseOtherPolicy(await newestOf(caller, name, scope), base.copyPolicy);
     try {
       return await deriveVdi(caller, { base, name, as: "clone" }, scope);
     } catch (thrown) {

@@ -15,9 +15,10 @@ import { type InodeHeader, inodeSlots } from "../wire/inode.ts";
 import { results } from "../wire/result.ts";
 import { nameField } from "../wire/vdi.ts";
 import { objectBytesOf } from "./blocks.ts";
+import { refuseOtherPolicy } from "./derive-vdi.ts";
 import { readHeader } from "./inode.ts";
 import { checkName, nameText } from "./name.ts";
-import { findVdi } from "./resolve.ts";
+import { findVdi, newestOf } from "./resolve.ts";
 
 export interface NewVdi {
   /** 1 to 255 bytes, no NUL. */
@@ -54,6 +55,7 @@ export async function createVdi(
   if ((await findVdi(caller, { name: wish.name, snapshot: null }, scope)) !== null) {
     throw exists(wish);
   }
+  refuseOtherPolicy(await newestOf(caller, wish.name, scope), await policyOf(caller, wish, scope));
   for (let look = 1; ; look += 1) {
     try {
       return await create(caller, wish, scope);
@@ -119,9 +121,23 @@ function isObjectSize(bytes: number): boolean {
 async function shiftOf(caller: SheepCaller, wish: NewVdi, scope: Scope): Promise<number> {
   if (wish.storePolicy === 1) return hypervolumeShift;
   if (wish.objectBytes !== null) return Math.log2(wish.objectBytes);
-  const { header } = await caller.call(clusterRequest("getClusterDefault", {}, {}), scope);
-  const { blockSizeShift } = ClusterDefaultReplyHeader.read(header, 0);
+  const { blockSizeShift } = await defaults(caller, scope);
   return blockSizeShift === 0 ? hypervolumeShift : blockSizeShift;
+}
+
+/** How the VDI will be kept. */
+async function policyOf(
+  caller: SheepCaller,
+  { copies, copyPolicy = 0 }: NewVdi,
+  scope: Scope,
+): Promise<number> {
+  if (copyPolicy !== 0 || copies !== null) return copyPolicy;
+  return (await defaults(caller, scope)).copyPolicy;
+}
+
+async function defaults(caller: SheepCaller, scope: Scope) {
+  const { header } = await caller.call(clusterRequest("getClusterDefault", {}, {}), scope);
+  return ClusterDefaultReplyHeader.read(header, 0);
 }
 
 /** @throws too_large; every size that is a safe integer fits a hypervolume */

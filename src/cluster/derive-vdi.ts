@@ -1,6 +1,7 @@
 import { asSheepfsError, SheepfsError } from "../base/errors.ts";
 import type { Scope } from "../base/scope.ts";
 import type { SheepCaller } from "../client/caller.ts";
+import { decodeCopyPolicy } from "../wire/ec.ts";
 import { VdiReplyHeader, vdiRequest } from "../wire/header.ts";
 import type { InodeHeader } from "../wire/inode.ts";
 import { results } from "../wire/result.ts";
@@ -59,4 +60,27 @@ export function refuseHypervolume(header: InodeHeader, what: string): void {
     `VDI '${nameText(header.name)}' (vid ${hexVid(header.vid)}) is a hypervolume, and a sheep cannot ` +
       `${what} one; copy its data instead`,
   );
+}
+
+/**
+ * A sheep 1.0 that makes a VDI takes the newest one of its name, from then on, for one that is kept in
+ * the same way: it looks for strips where there are copies, and finds none of its data until it is
+ * started anew.
+ * @param before the newest VDI or snapshot of the name
+ * @throws not_supported when it is kept in another way
+ */
+export function refuseOtherPolicy(before: InodeHeader | null, copyPolicy: number): void {
+  if (before === null || before.copyPolicy === copyPolicy) return;
+  const { name, snapId, isSnapshot } = before;
+  const title = `${isSnapshot ? `snapshot ${snapId} of ` : ""}VDI '${nameText(name)}'`;
+  throw new SheepfsError(
+    "not_supported",
+    `${title} is kept with ${redundancyText(before.copyPolicy)}, this one would be with ` +
+      `${redundancyText(copyPolicy)}, and a sheep would lose sight of what the other has; choose another name`,
+  );
+}
+
+function redundancyText(copyPolicy: number): string {
+  const code = decodeCopyPolicy(copyPolicy);
+  return code === null ? "plain copies" : `erasure code ${code.dataStrips}:${code.parityStrips}`;
 }

@@ -102,6 +102,23 @@ function isThat(header: InodeHeader, { name, snapshot }: VdiNameLike): boolean {
   return "id" in snapshot ? header.snapId === snapshot.id : sameBytes(header.tag, snapshot.tag);
 }
 
+/** The newest VDI or snapshot of a name; null when there is none. */
+export async function newestOf(
+  caller: SheepCaller,
+  name: Uint8Array,
+  scope: Scope,
+): Promise<InodeHeader | null> {
+  const used = await readBitmap(caller, "readVdis", scope);
+  const first = vidOfName(name);
+  let end = first;
+  while (end <= vidMax && hasVid(used, end)) end += 1;
+  for (let vid = end - 1; vid >= first; vid -= 1) {
+    const header = await headerIfThere(caller, vid, scope);
+    if (header !== null && sameBytes(header.name, name)) return header;
+  }
+  return null;
+}
+
 /** The error, with what could have been meant. */
 async function notFound(
   caller: SheepCaller,

@@ -5,11 +5,11 @@ import type { Scope } from "../base/scope.ts";
 import type { SheepCaller } from "../client/caller.ts";
 import { type InodeHeader, slotBytes, slotOffset } from "../wire/inode.ts";
 import { slotsOf } from "./blocks.ts";
-import { deriveVdi, refuseHypervolume } from "./derive-vdi.ts";
+import { deriveVdi, refuseHypervolume, refuseOtherPolicy } from "./derive-vdi.ts";
 import type { HoldPorts } from "./holds.ts";
 import { hexVid, readHeader, readInodePart } from "./inode.ts";
 import { nameText, type VdiNameLike, vdiText } from "./name.ts";
-import { findVdi, resolveVdi } from "./resolve.ts";
+import { findVdi, newestOf, resolveVdi } from "./resolve.ts";
 import { checkTag, clearTag, headAfterAll, refuseTag, writeTag } from "./snapshot-vdi.ts";
 import { refuseUsed } from "./use.ts";
 
@@ -41,6 +41,7 @@ export async function rollbackVdi(
   const base = await resolveVdi(caller, to, scope);
   refuseHypervolume(base, "roll back");
   const current = await findVdi(caller, { name: to.name, snapshot: null }, scope);
+  refuseOtherPolicy(current ?? (await newestOf(caller, to.name, scope)), base.copyPolicy);
   if (current !== null) {
     // As a snapshot it could never be written again.
     refuseHypervolume(current, "roll back");

@@ -63,6 +63,7 @@ const operations: Record<OpcodeName, Operation> = {
   killNode: needsNode(clusterOps.refuseToStop),
   getObjectList: needsCluster(objectOps.getObjectList),
   getEpoch: needsNode(clusterOps.getEpoch),
+  readPeer: needsCluster(objectOps.readPeer),
   getVdiCopies: forced((sheep, request) => vdiOps.getVdiCopies(sheep.cluster, request)),
   deleteCache: nothing,
   mdInfo: needsNode(clusterOps.mdInfo),

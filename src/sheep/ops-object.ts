@@ -30,6 +30,13 @@ export function readObject(cluster: Cluster, request: Request): Reply {
   return readInto(cluster, oid, data, offset) ? dataReply(data) : refusal(results.noObject);
 }
 
+/** 0xa4: from the only copy there is. Strips there are none, as objects are kept whole. */
+export function readPeer(cluster: Cluster, request: Request): Reply | Promise<Reply> {
+  const oid = readOid(request.header, at.oidLow);
+  const isCoded = oid?.kind === "data" && cluster.vdis.get(oid.vid)?.facts.copyPolicy !== 0;
+  return isCoded ? refusal(results.notSupported) : readObject(cluster, request);
+}
+
 /** 0x03: part of an object that exists. */
 export function writeObject(cluster: Cluster, request: Request): Reply | Promise<Reply> {
   const { header, data } = request;

@@ -231,6 +231,9 @@ export interface ObjectFields {
   readonly copies?: number;
   readonly copyPolicy?: number;
   readonly targetEpoch?: number;
+  /** To one node: which strip of an erasure-coded object, and the epoch that both have to know. */
+  readonly ecIndex?: number;
+  readonly epoch?: number;
 }
 
 /** Source of the flags and sizes: protocol §2.3, §8 */

@@ -51,3 +51,9 @@ function kindOf(bits: number): ObjectKind | null {
   }
   return null;
 }
+
+/** The 64-bit name in hex, as a sheep's files are called and `dog` prints it. */
+export function oidText({ kind, vid, index }: Oid): string {
+  const high = (kindBits[kind] | vid) >>> 0;
+  return [high, index].map((word) => word.toString(16).padStart(8, "0")).join("");
+}

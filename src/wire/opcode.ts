@@ -56,6 +56,7 @@ export const opcodes = {
   killNode: row(0x9a, "cluster", "once", "the node leaves"),
   getObjectList: row(0xa1, "cluster", "idempotent", "oids that one node holds"),
   getEpoch: row(0xa2, "object", "idempotent", "members at an earlier epoch"),
+  readPeer: row(0xa4, "object", "idempotent", "read part of the copy that one node has"),
   getVdiCopies: row(0xab, "cluster", "idempotent", "state and locks of every VDI"),
   deleteCache: row(0xb0, "object", "idempotent", "nothing any more"),
   mdInfo: row(0xb1, "cluster", "idempotent", "disks of one node"),

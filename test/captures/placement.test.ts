@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { readOid } from "../../src/wire/oid.ts";
+import { Ring } from "../../src/wire/ring.ts";
 import { readCaptureFile } from "./load.ts";
-import { Ring } from "./ring.ts";
 
 interface Placements {
   readonly nodes: readonly {

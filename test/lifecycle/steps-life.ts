@@ -53,6 +53,13 @@ function isThere(player: Player, name: string): boolean {
   return (player.model.families.get(name)?.working ?? null) !== null;
 }
 
+/** A name whose newest VDI is kept in another way is refused: a sheep would lose sight of that. */
+function isOtherwise(player: Player, name: string, { copyPolicy }: Kind): boolean {
+  const family = player.model.families.get(name);
+  const newest = family?.working ?? family?.snapshots.at(-1);
+  return newest !== undefined && newest.kind.copyPolicy !== copyPolicy;
+}
+
 async function made(player: Player, name: string): Promise<number> {
   return (await player.world.vidOf(name)).vid;
 }
@@ -65,8 +72,9 @@ async function createFile(player: Player, tell: (what: string) => void): Promise
   const sizeBytes = someSize(player, kind);
   tell(`${name} of ${sizeBytes} bytes`);
   const exists = isThere(player, name);
-  await outcome(() => subject.create(`volume/${name}`, sizeBytes), exists ? "exists" : null);
-  if (!exists) {
+  const code = exists ? "exists" : isOtherwise(player, name, kind) ? "not_supported" : null;
+  await outcome(() => subject.create(`volume/${name}`, sizeBytes), code);
+  if (code === null) {
     player.model.create(name, { vid: await made(player, name), sizeBytes, kind });
     player.attached.set(name, { volume: name, title: name });
   } else if (!player.attached.has(name)) {
@@ -86,8 +94,9 @@ async function createCommand(player: Player, tell: (what: string) => void): Prom
     ...{ name: encoder.encode(name), sizeBytes, copies: kind.copies, copyPolicy: kind.copyPolicy },
     ...({ objectBytes: kind.objectBytes, storePolicy: kind.hyper ? 1 : 0 } as const),
   };
-  await outcome(() => createVdi(caller, wish, player.world.scope()), exists ? "exists" : null);
-  if (exists) return;
+  const code = exists ? "exists" : isOtherwise(player, name, kind) ? "not_supported" : null;
+  await outcome(() => createVdi(caller, wish, player.world.scope()), code);
+  if (code !== null) return;
   player.model.create(name, { vid: await made(player, name), sizeBytes, kind });
   await player.world.lookAgain();
 }
@@ -151,7 +160,11 @@ async function clone(player: Player, tell: (what: string) => void): Promise<void
   if (source === null) return;
   const name = player.newName();
   tell(`${source.name} ${source.tag} as ${name}`);
-  const code = isThere(player, name) ? "exists" : null;
+  const code = isThere(player, name)
+    ? "exists"
+    : isOtherwise(player, name, source.kind)
+      ? "not_supported"
+      : null;
   if (player.oneIn(4)) {
     const target = encoder.encode(name);
     const work = () => cloneVdi(caller, namedSnapshot(source), target, player.world.scope());
@@ -200,8 +213,8 @@ async function rollback(player: Player, tell: (what: string) => void): Promise<v
   const family = player.model.family(name);
   const exists = family.snapshots.some(({ tag }) => tag === keepTag);
   const refused = player.attached.has(name) ? "busy" : exists ? "exists" : null;
-  const isHyper = family.working?.kind.hyper === true;
-  const code = family.working === null ? null : isHyper ? "not_supported" : refused;
+  const isHyper = family.working?.kind.hyper === true || isOtherwise(player, name, to.kind);
+  const code = isHyper ? "not_supported" : family.working === null ? null : refused;
   const ports = { caller, clock: realClock, isGone };
   const keep = encoder.encode(keepTag);
   await outcome(() => rollbackVdi(ports, namedSnapshot(to), keep, player.world.scope()), code);

@@ -1,7 +1,7 @@
 import type { Address } from "../../base/address.ts";
 import { listHeaders } from "../../cluster/vdis.ts";
-import { escapeName, escapeTag } from "../../tree/names.ts";
 import type { InodeHeader } from "../../wire/inode.ts";
+import { titleOf } from "./check.ts";
 import { withCluster } from "./cluster.ts";
 import { type VdiJson, vdiJson } from "./vdi-json.ts";
 
@@ -48,8 +48,6 @@ export function inOrder(headers: readonly InodeHeader[]): readonly Relative[] {
 }
 
 function line({ header, indent }: Relative): string {
-  const { name, tag, snapId, isSnapshot } = header;
-  const which = tag.length > 0 ? escapeTag(tag) : String(snapId);
-  const title = isSnapshot ? `${escapeName(name)}@${which}` : `${escapeName(name)} (working)`;
+  const title = header.isSnapshot ? titleOf(header) : `${titleOf(header)} (working)`;
   return `${"  ".repeat(indent)}${title}\n`;
 }

@@ -1,4 +1,5 @@
 import type { CommandGroup } from "../command.ts";
+import { check } from "./check.ts";
 import { clone } from "./clone.ts";
 import { create } from "./create.ts";
 import { remove } from "./delete.ts";
@@ -19,7 +20,7 @@ export const vdiCommands: CommandGroup = {
     ...{ create, resize, delete: remove },
     ...{ snapshot, clone, rollback },
     ...{ export: exportCommand, import: importCommand },
-    ...{ lock, unlock },
+    ...{ check, lock, unlock },
   },
   examples: `  sheepfs vdi create test --size 10G && sheepfs vdi list
       creates a VDI and shows it among the others

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { SheepfsError } from "../../../src/base/errors.ts";
+import { cloneVdi } from "../../../src/cluster/clone-vdi.ts";
 import { createVdi, type NewVdi } from "../../../src/cluster/create-vdi.ts";
 import { MemorySheep, never, text } from "./memory-sheep.ts";
 
@@ -48,6 +49,30 @@ describe("creating a VDI", () => {
       const made = await createVdi(sheep, wish({ name: text(`v${at}`), sizeBytes }), never);
       expect(made.vdiSize).toBe(sizeBytes);
     }
+  });
+});
+
+describe("the name of snapshots that are kept in another way", () => {
+  const snapTime = { seconds: 1_700_000_000, nanoseconds: 0 };
+
+  // [S-151]
+  test("is refused, as a sheep would lose sight of them", async () => {
+    const sheep = new MemorySheep();
+    sheep.add({ name: text("test"), snapTime, copies: 2 });
+    const error = await failure(sheep, { copyPolicy: 0x11 });
+    expect(error.code).toBe("not_supported");
+    expect(error.message).toContain("snapshot 1 of VDI 'test' is kept with plain copies");
+    expect((await createVdi(sheep, wish({ copies: 3 }), never)).copies).toBe(3);
+  });
+
+  test("is refused to a clone", async () => {
+    const sheep = new MemorySheep();
+    sheep.add({ name: text("coded"), snapTime, tag: text("t"), copyPolicy: 0x11, copies: 3 });
+    sheep.add({ name: text("plain"), snapTime, copies: 2 });
+    const source = { name: text("coded"), snapshot: { tag: text("t") } };
+    const clone = (name: string) => cloneVdi(sheep, source, text(name), never);
+    await expect(clone("plain")).rejects.toMatchObject({ code: "not_supported" });
+    expect((await clone("free")).copyPolicy).toBe(0x11);
   });
 });
 

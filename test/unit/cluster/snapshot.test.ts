@@ -267,6 +267,17 @@ describe("going back to a snapshot", () => {
     expect([error.code, sheep.workingOf(name)?.vid]).toEqual(["not_supported", hyper]);
   });
 
+  test("is refused where what the VDI is now is kept in another way than the snapshot", async () => {
+    const { sheep, ports } = given();
+    await snapshotVdi(ports, { name, tag }, never);
+    sheep.inodes.delete(sheep.workingOf(name)?.vid ?? 0);
+    sheep.add({ name, copyPolicy: 0x11, copies: 3, snapId: 2 });
+    const before = made(sheep);
+    const error = await failure(rollbackVdi(ports, { name, snapshot: { tag } }, keep, never));
+    expect([error.code, made(sheep)]).toEqual(["not_supported", before]);
+    expect(error.message).toContain("with erasure code 2:1, this one would be with plain copies");
+  });
+
   test("is refused with a tag that reads as an id", async () => {
     const { sheep, ports, was } = await changed();
     const to = { name, snapshot: { tag } };

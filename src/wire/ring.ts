@@ -1,6 +1,6 @@
-import { ringHash, ringStep } from "../../src/wire/hash.ts";
-import { parseIp, type SheepNode } from "../../src/wire/node.ts";
-import { type Oid, writeOid } from "../../src/wire/oid.ts";
+import { ringHash, ringStep } from "./hash.ts";
+import { parseIp, type SheepNode } from "./node.ts";
+import { type Oid, writeOid } from "./oid.ts";
 
 interface VirtualNode {
   readonly position: bigint;

@@ -1,0 +1,90 @@
+import type { Address } from "../../base/address.ts";
+import { limits } from "../../base/limits.ts";
+import type { SheepCaller } from "../../client/caller.ts";
+import { objectBytesOf } from "../../cluster/blocks.ts";
+import { type Checked, checkVdi, type Damage } from "../../cluster/check-vdi.ts";
+import { hexVid } from "../../cluster/inode.ts";
+import { vdiFacts } from "../../cluster/vdis.ts";
+import { realClock } from "../../sys/clock.ts";
+import { escapeName, escapeTag } from "../../tree/names.ts";
+import type { InodeHeader } from "../../wire/inode.ts";
+import { oidText } from "../../wire/oid.ts";
+import { withCluster } from "./cluster.ts";
+import { operation } from "./core.ts";
+import { namedVdi } from "./named.ts";
+
+/** One thing that is wrong with an object, as `--json` prints it. */
+export interface DamageJson {
+  /** `data` with the number of its block, or `inode`. */
+  readonly object: string;
+  readonly block: number | null;
+  readonly oid: string;
+  readonly what: Damage["what"];
+  /** Null when it cannot be said of one node. */
+  readonly node: string | null;
+  readonly text: string;
+}
+
+export interface CheckedVdiJson extends Checked {
+  /** NAME, or NAME@TAG. */
+  readonly name: string;
+  readonly vid: string;
+  /** As many as are told one by one. */
+  readonly damages: readonly DamageJson[];
+}
+
+/** Who wants a check, and hears how far it is. */
+export interface CheckHooks {
+  /** @throws cancelled */
+  readonly wanted: () => void;
+  readonly tell: (progress: { readonly doneBytes: number; readonly totalBytes: number }) => void;
+}
+
+/** @param written NAME, NAME@TAG or NAME@ID */
+export async function checkNamedVdi(
+  gateways: readonly Address[],
+  written: string,
+  hooks: CheckHooks,
+): Promise<CheckedVdiJson> {
+  return await withCluster(gateways, async (caller, scope) => {
+    const { header } = await namedVdi(caller, written, scope);
+    return await checkOne(caller, header, hooks);
+  });
+}
+
+export async function checkOne(
+  caller: SheepCaller,
+  header: InodeHeader,
+  { wanted, tell }: CheckHooks,
+): Promise<CheckedVdiJson> {
+  const damages: DamageJson[] = [];
+  const facts = await vdiFacts(caller, header.vid, operation());
+  const blocks = (facts?.ownBlocks ?? 0) + (facts?.sharedBlocks ?? 0);
+  const totalBytes = blocks * objectBytesOf(header);
+  let doneBytes = 0;
+  const checked = await checkVdi(
+    {
+      ...{ caller, clock: realClock, scope: operation, wanted },
+      checked: ({ bytes }) => {
+        doneBytes += bytes;
+        tell({ doneBytes: Math.min(doneBytes, totalBytes), totalBytes });
+      },
+      damaged: (damage) => {
+        if (damages.length < limits.checkDamagesMax) damages.push(damageJson(damage));
+      },
+    },
+    header,
+  );
+  return { name: titleOf(header), vid: hexVid(header.vid), ...checked, damages };
+}
+
+function damageJson({ oid, what, node, text }: Damage): DamageJson {
+  const block = oid.kind === "data" ? oid.index : null;
+  return { object: oid.kind, block, oid: oidText(oid), what, node, text };
+}
+
+/** As it is named on a command line. */
+export function titleOf({ name, tag, snapId, isSnapshot }: InodeHeader): string {
+  if (!isSnapshot) return escapeName(name);
+  return `${escapeName(name)}@${tag.length > 0 ? escapeTag(tag) : snapId}`;
+}
