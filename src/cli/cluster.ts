@@ -1,3 +1,5 @@
+import { check } from "./cluster-check.ts";
+import { format } from "./cluster-format.ts";
 import type { Command, CommandGroup } from "./command.ts";
 import { printJson, printOutput } from "./output.ts";
 import { gatewaysOf, json, sheep } from "./vdi/common.ts";
@@ -48,8 +50,8 @@ const spaces = shows(
 );
 
 export const clusterCommands: CommandGroup = {
-  meta: { name: "sheepfs cluster", description: "Show the cluster" },
-  commands: { info },
+  meta: { name: "sheepfs cluster", description: "Show, check and format the cluster" },
+  commands: { info, check, format },
   examples: `  sheepfs cluster info
       whether it runs, since when, and who its members were in each epoch`,
 };

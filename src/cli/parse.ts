@@ -85,6 +85,23 @@ export function parseCount(
   return value;
 }
 
+const dataStripsKnown: readonly number[] = [2, 4, 8, 16];
+
+/** `3` copies, or `4:2` strips of data and parity. */
+export function parseRedundancy(
+  text: string,
+  option: string,
+): { readonly copies: number } | { readonly dataStrips: number; readonly parityStrips: number } {
+  if (!text.includes(":")) return { copies: parseCount(text, option, { min: 1, max: 31 }) };
+  const [data, parity] = text.split(":").map(Number);
+  const isCode = data !== undefined && dataStripsKnown.includes(data) && parity !== undefined;
+  if (/^[0-9]+:[0-9]+$/.test(text) && isCode && parity >= 1 && parity <= 15) {
+    return { dataStrips: data, parityStrips: parity };
+  }
+  const complaint = `${option}: '${text}' is no erasure code; write 2, 4, 8 or 16 data strips, a colon`;
+  throw new UsageError(`${complaint} and 1 to 15 parity strips, like 4:2`);
+}
+
 /** Runs a parser of values, so that its complaint counts as a mistake in the command line. */
 export function usage<T>(source: string, parse: () => T): T {
   try {

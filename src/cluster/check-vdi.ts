@@ -27,6 +27,8 @@ export interface CheckPorts {
   readonly scope: () => Scope;
   /** @throws cancelled when nobody wants it any more */
   readonly wanted: () => void;
+  /** False for an object that was looked at for another VDI. */
+  readonly isNew: (owner: number, block: number) => boolean;
   readonly checked: (done: { readonly bytes: number }) => void;
   readonly damaged: (damage: Damage) => void;
 }
@@ -54,7 +56,8 @@ export async function checkVdi(ports: CheckPorts, header: InodeHeader): Promise<
   };
   await look(inodeOf(header));
   for await (const slots of setSlots({ caller, header, scope })) {
-    await mapBounded(slots, limits.checkObjectsInflightMax, (slot) =>
+    const fresh = slots.filter(({ owner, block }) => ports.isNew(owner, block));
+    await mapBounded(fresh, limits.checkObjectsInflightMax, (slot) =>
       look({ kept: objectOf(header, slot, objectBytes), slot }),
     );
   }

@@ -7,6 +7,7 @@ import { type NodeList, nodeListRequest, readNodeList } from "../wire/cluster.ts
 import { clusterRequest, NodeReplyHeader } from "../wire/header.ts";
 import type { SheepNode } from "../wire/node.ts";
 import { resultError, results } from "../wire/result.ts";
+import { RecoveryState } from "../wire/vdi.ts";
 import { mapBounded } from "./bounded.ts";
 
 export interface Space {
@@ -47,6 +48,20 @@ export async function nodeSpaces(caller: SheepCaller, scope: Scope): Promise<Nod
   });
   if (spaces.some(({ space }) => space !== null)) return spaces;
   throw failure ?? new SheepfsError("not_ready", "the cluster has no nodes; start its sheep");
+}
+
+/** How far a node's recovery is; null when it has none to do. */
+export async function recoveryOf(
+  caller: SheepCaller,
+  node: SheepNode,
+  scope: Scope,
+): Promise<{ readonly finished: number; readonly total: number } | null> {
+  const request = clusterRequest("statRecovery", {}, { receiveBytes: RecoveryState.size });
+  const { data } = await caller.callAt(node, request, scope);
+  if (data.length < RecoveryState.size) return null;
+  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+  const { inRecovery, finished, total } = RecoveryState.read(view, 0);
+  return inRecovery === 0 ? null : { finished, total };
 }
 
 /** Space of all nodes that answer, copies not taken into account. */

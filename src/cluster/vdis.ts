@@ -60,12 +60,26 @@ export async function listHeaders(
   return { headers: await readHeaders(caller, before, scope), vidsSince };
 }
 
+/** VDIs that are marked as deleted and still have a name: DEL_VDI came while slots were set. */
+export async function listHalfDeleted(caller: SheepCaller, scope: Scope): Promise<InodeHeader[]> {
+  const deleted = await readBitmap(caller, "readDeletedVdis", scope);
+  return await headersOf(caller, [...vidsOf(deleted)], new Map(), scope);
+}
+
 async function readHeaders(
   caller: SheepCaller,
   known: ReadonlyMap<number, InodeHeader>,
   scope: Scope,
 ): Promise<InodeHeader[]> {
-  const vids = await listVids(caller, scope);
+  return await headersOf(caller, await listVids(caller, scope), known, scope);
+}
+
+async function headersOf(
+  caller: SheepCaller,
+  vids: readonly number[],
+  known: ReadonlyMap<number, InodeHeader>,
+  scope: Scope,
+): Promise<InodeHeader[]> {
   const headers = await mapBounded(vids, limits.inodeReadsInflightMax, async (vid) => {
     const before = known.get(vid);
     if (before?.isSnapshot === true) return before;

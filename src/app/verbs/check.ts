@@ -56,6 +56,7 @@ export async function checkOne(
   caller: SheepCaller,
   header: InodeHeader,
   { wanted, tell }: CheckHooks,
+  seen: SeenObjects | null = null,
 ): Promise<CheckedVdiJson> {
   const damages: DamageJson[] = [];
   const facts = await vdiFacts(caller, header.vid, operation());
@@ -65,6 +66,7 @@ export async function checkOne(
   const checked = await checkVdi(
     {
       ...{ caller, clock: realClock, scope: operation, wanted },
+      isNew: (owner, block) => seen?.add(owner, block) ?? true,
       checked: ({ bytes }) => {
         doneBytes += bytes;
         tell({ doneBytes: Math.min(doneBytes, totalBytes), totalBytes });
@@ -75,7 +77,22 @@ export async function checkOne(
     },
     header,
   );
+  damages.sort((a, b) => (a.block ?? -1) - (b.block ?? -1));
   return { name: titleOf(header), vid: hexVid(header.vid), ...checked, damages };
+}
+
+/** Objects that were looked at, when many VDIs are that share them. */
+export class SeenObjects {
+  readonly #blocks = new Map<number, Set<number>>();
+
+  /** @returns false when it was there */
+  add(owner: number, block: number): boolean {
+    const known = this.#blocks.get(owner) ?? new Set();
+    this.#blocks.set(owner, known);
+    if (known.has(block)) return false;
+    known.add(block);
+    return true;
+  }
 }
 
 function damageJson({ oid, what, node, text }: Damage): DamageJson {

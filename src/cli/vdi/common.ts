@@ -22,8 +22,13 @@ export function gatewaysOf(values: Values) {
 
 /** Asks on a terminal; a script is not asked. @throws cancelled */
 export function confirm(values: Values, question: string, name: string): void {
-  if (values.flag("yes") || !process.stdin.isTTY) return;
-  const answer = prompt(`${question} [y/N]`);
-  if (answer !== null && /^y(es)?$/i.test(answer.trim())) return;
+  if (confirmed(values, question)) return;
   throw new SheepfsError("cancelled", `VDI '${name}' was left as it is`);
+}
+
+/** The same for what is no VDI. */
+export function confirmed(values: Values, question: string): boolean {
+  if (values.flag("yes") || !process.stdin.isTTY) return true;
+  const answer = prompt(`${question} [y/N]`);
+  return answer !== null && /^y(es)?$/i.test(answer.trim());
 }

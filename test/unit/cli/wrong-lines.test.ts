@@ -106,7 +106,7 @@ const tables: Readonly<Record<string, readonly Row[]>> = {
       says: ["'frobnicate'", "mount, umount, upgrade, serve, sheep, vdi", "; see 'sheepfs"],
     },
     { line: "vdi lst", says: ["vdi lst", "did you mean 'list'? see"] },
-    { line: "vdi enlarge a", says: ["vdi enlarge", "import, lock; see 'sheepfs vdi"] },
+    { line: "vdi enlarge a", says: ["vdi enlarge", "check, lock; see 'sheepfs vdi"] },
     { line: "vdi lock brake a", says: ["vdi lock brake", "did you mean 'break'?"] },
     { line: "vdi lock", says: ["'sheepfs vdi lock' needs one of show, break"] },
     { line: "vdi lock break", says: ["sheepfs vdi lock break"] },
