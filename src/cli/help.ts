@@ -50,7 +50,7 @@ ENVIRONMENT
 EXIT CODES
 
   0 done   1 refused   2 cluster trouble   3 exists   4 full   5 missing   64 wrong command line
-  130 interrupted`;
+  6 something was found by a check   130 interrupted`;
 
 function finish(usage: string, examples: string): string {
   const text = `${usage.trimEnd()}\n\nEXAMPLES\n\n${examples}\n`;

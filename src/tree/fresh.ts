@@ -13,6 +13,8 @@ export interface FreshOptions<T> {
   readonly patience: Patience;
   /** How long it is not made again; `limits.textCacheMs` if not given. */
   readonly freshMs?: number;
+  /** What takes long is not made again before so many times of what it took have passed. */
+  readonly restFactor?: number;
 }
 
 /** One making under way, and which state of the world it will show. */
@@ -79,24 +81,26 @@ export class Fresh<T> {
 
   #join(): Flight<T> {
     if (this.#flight?.version === this.#version) return this.#flight;
+    const beganMs = this.#options.clock.nowMs();
     const flight = { version: this.#version, promise: this.#make() };
     this.#flight = flight;
     flight.promise.then(
-      (value) => this.#landed(flight, { value }),
-      () => this.#landed(flight, null),
+      (value) => this.#landed(flight, beganMs, { value }),
+      () => this.#landed(flight, beganMs, null),
     );
     return flight;
   }
 
-  #landed(flight: Flight<T>, made: { readonly value: T } | null): void {
+  #landed(flight: Flight<T>, beganMs: number, made: { readonly value: T } | null): void {
     if (this.#flight === flight) this.#flight = null;
     if (made !== null) this.#options.patience.answered();
     // What began before an invalidation shows the world before it.
     if (flight.version !== this.#version) return;
     if (made !== null) this.#last = made;
     this.#failed = made === null;
-    const { clock, freshMs = limits.textCacheMs } = this.#options;
-    this.#freshUntilMs = clock.nowMs() + freshMs;
+    const { clock, freshMs = limits.textCacheMs, restFactor = 0 } = this.#options;
+    const nowMs = clock.nowMs();
+    this.#freshUntilMs = nowMs + Math.max(freshMs, (nowMs - beganMs) * restFactor);
   }
 
   /** Belongs to all who wait, so it has a deadline of its own. */

@@ -1,3 +1,4 @@
+import { limits } from "../../base/limits.ts";
 import type { Scope } from "../../base/scope.ts";
 import type { ListedHeaders } from "../../cluster/vdis.ts";
 import { Fresh } from "../fresh.ts";
@@ -28,6 +29,7 @@ export class FamilyList {
   ) {
     this.#fresh = new Fresh({
       what: "snapshot",
+      restFactor: limits.listingRestFactor,
       make: async (scope) => {
         const last = this.#last;
         const listed = await list(scope, last.listed);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import packageJson from "../../../package.json" with { type: "json" };
-import { errorTable, exitUsage } from "../../../src/base/errors.ts";
+import { errorTable, exitDamage, exitUsage } from "../../../src/base/errors.ts";
 import { type Outcome, run } from "../../support/process.ts";
 
 const main = join(import.meta.dirname, "..", "..", "..", "src", "main.ts");
@@ -44,7 +44,7 @@ describe("help on every level teaches with an example", () => {
   test("every exit code is in it", async () => {
     const { stdout } = await sheepfs("--help");
     const codes = new Set(Object.values(errorTable).map((row) => row.exit));
-    for (const code of [0, ...codes, exitUsage]) {
+    for (const code of [0, ...codes, exitDamage, exitUsage]) {
       expect(stdout).toMatch(new RegExp(`(^|\\s)${code} [a-z]`));
     }
   });

@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { FamilyList, familiesOf } from "../../../src/tree/entries/families.ts";
 import { Patience } from "../../../src/tree/patience.ts";
 import { never, plainHeader, text } from "../cluster/memory-sheep.ts";
+import { ManualClock } from "./manual-clock.ts";
 
 const header = (name: string, snapId: number, tag: string | null) => ({
   ...plainHeader,
@@ -47,4 +48,25 @@ test("what was listed is known to the next listing, but in another cluster", asy
   list.forget();
   await list.get(never);
   expect(asked).toEqual([null, 2, null]);
+});
+
+// [S-155]
+test("a listing that takes long holds for longer than a second", async () => {
+  const clock = new ManualClock();
+  let listings = 0;
+  const list = new FamilyList(
+    async () => {
+      listings += 1;
+      clock.advance(3_000);
+      return { headers: [], vidsSince: 1 };
+    },
+    { clock, patience: new Patience() },
+  );
+  await list.get(never);
+  clock.advance(11_000);
+  await list.get(never);
+  expect(listings).toBe(1);
+  clock.advance(2_000);
+  await list.get(never);
+  expect(listings).toBe(2);
 });
