@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { createVdi } from "../../src/cluster/create-vdi.ts";
 import { deleteVdi } from "../../src/cluster/delete-vdi.ts";
+import { realClock } from "../../src/sys/clock.ts";
 import { attach, detach, readPart, writePart } from "../conformance/driver.ts";
 import { startCluster } from "../support/cluster.ts";
 import { cellBytes, cellsContent, firstWrong } from "./cells.ts";
@@ -71,6 +72,6 @@ for (const { about, objectBytes, sizeBytes, hyper } of rows) {
     }
     await detach(subject, name);
     const named = { name: bytes, snapshot: null };
-    await deleteVdi({ caller, isGone: () => false }, named, world.scope());
+    await deleteVdi({ caller, clock: realClock, isGone: () => false }, named, world.scope());
   }, 60_000);
 }

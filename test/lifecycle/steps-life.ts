@@ -144,7 +144,11 @@ async function removeSnapshot(player: Player, tell: (what: string) => void): Pro
   }
   const isUsed = player.isUsed(inode);
   if (!isUsed && player.oneIn(4)) {
-    await deleteVdi({ caller, isGone }, namedSnapshot(inode), player.world.scope());
+    await deleteVdi(
+      { caller, clock: realClock, isGone },
+      namedSnapshot(inode),
+      player.world.scope(),
+    );
     await player.world.lookAgain();
   } else {
     const code = isUsed ? "busy" : null;
@@ -197,7 +201,10 @@ async function removeCommand(player: Player, tell: (what: string) => void): Prom
   if (name === null) return;
   tell(name);
   const code = !isThere(player, name) ? "not_found" : player.attached.has(name) ? "busy" : null;
-  await outcome(() => deleteVdi({ caller, isGone }, named(name), player.world.scope()), code);
+  await outcome(
+    () => deleteVdi({ caller, clock: realClock, isGone }, named(name), player.world.scope()),
+    code,
+  );
   if (code !== null) return;
   player.model.delete(player.working(name));
   await player.world.lookAgain();
