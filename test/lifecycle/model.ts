@@ -118,7 +118,8 @@ export class Model {
       const part = { from: Math.max(from, block * cells), end: Math.min(end, blockEnd) };
       for (let cell = part.from; cell < part.end; cell += 1) inode.cells.delete(cell);
       const isWhole = part.from === block * cells && part.end === blockEnd;
-      if (isWhole) this.#setSlot(inode, block, null);
+      // Of hypervolumes nobody counts references, so an object stays, of zeros.
+      if (isWhole && !inode.kind.hyper) this.#setSlot(inode, block, null);
       else if (inode.slots.has(block)) this.#own(inode, block);
     }
   }
