@@ -144,6 +144,10 @@ async function removeSnapshot(player: Player, tell: (what: string) => void): Pro
   }
   const isUsed = player.isUsed(inode);
   if (!isUsed && player.oneIn(4)) {
+    // Who has the VDI attached has to have moved on from it, or finds itself deleted.
+    if (player.attached.has(name)) {
+      await subject.setSize(`volume/${name}`, player.working(name).sizeBytes);
+    }
     await deleteVdi(
       { caller, clock: realClock, isGone },
       namedSnapshot(inode),
