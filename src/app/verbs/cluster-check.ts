@@ -2,7 +2,7 @@ import { type Address, formatAddress } from "../../base/address.ts";
 import { asSheepfsError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
 import type { SheepCaller } from "../../client/caller.ts";
-import { attachedElsewhere, findRecord } from "../../cluster/attach-record.ts";
+import { findRecord, holderText } from "../../cluster/attach-record.ts";
 import { mapBounded } from "../../cluster/bounded.ts";
 import { type ClusterInfo, clusterInfo } from "../../cluster/info.ts";
 import { hexVid } from "../../cluster/inode.ts";
@@ -153,8 +153,7 @@ async function leftAttached(
     try {
       const record = await findRecord(caller, name, operation());
       if (record === null || (record.record !== null && !isGone(record.record.holder))) return [];
-      const { message } = attachedElsewhere(name, record);
-      const text = `${message}; that has ended, and the next attach on its host takes it over`;
+      const text = `left attached by ${holderText(record)}, which has ended: the next attach on its host takes it over`;
       return [{ what: "left_attached", subject: escapeName(name), text } as const];
     } catch (thrown) {
       // It was deleted meanwhile.
