@@ -26,17 +26,18 @@ console.log("seed", seed);
 const { sheep } = values;
 await using cluster = sheep === undefined ? await startSheepProcess() : new NamedCluster(sheep);
 const beganMs = performance.now();
-const counts = await play(cluster, { ...wish, trace: values.trace, told: console.log }).catch(
-  (thrown: unknown) => {
-    console.log(reasons(thrown));
-    process.exit(1);
-  },
-);
-const seconds = (performance.now() - beganMs) / 1000;
-for (const [name, count] of [...counts].sort((a, b) => b[1] - a[1])) {
-  console.log(`${String(count).padStart(8)} ${name}`);
+try {
+  const counts = await play(cluster, { ...wish, trace: values.trace, told: console.log });
+  const seconds = (performance.now() - beganMs) / 1000;
+  for (const [name, count] of [...counts].sort((a, b) => b[1] - a[1])) {
+    console.log(`${String(count).padStart(8)} ${name}`);
+  }
+  console.log(`${wish.steps} steps in ${seconds.toFixed(0)} s: all is well`);
+} catch (thrown) {
+  // Not an exit, which would leave the sheep behind.
+  console.log(reasons(thrown));
+  process.exitCode = 1;
 }
-console.log(`${wish.steps} steps in ${seconds.toFixed(0)} s: all is well`);
 
 /** What ended it, and what ended its end. */
 function reasons(thrown: unknown): string {
