@@ -8,7 +8,7 @@ import { growVdi } from "../cluster/grow-vdi.ts";
 import { type HoldPorts, holdVdi } from "../cluster/holds.ts";
 import { clusterInfo } from "../cluster/info.ts";
 import { clusterSpace, listNodes, nodeSpaces } from "../cluster/nodes.ts";
-import { listHeaders, listVdis } from "../cluster/vdis.ts";
+import { listHeaders, listVdis, vdiFacts } from "../cluster/vdis.ts";
 import type { VdiLife } from "../tree/entries/life.ts";
 import type { ClusterFacts } from "../tree/entries/root.ts";
 import type { VdiHolds } from "../volume/attach.ts";
@@ -21,6 +21,7 @@ export function clusterFacts(caller: SheepCaller): ClusterFacts {
     info: (scope) => clusterInfo(caller, scope),
     vdis: (scope) => listVdis(caller, scope),
     headers: (scope, known) => listHeaders(caller, scope, known),
+    vdi: (vid, scope) => vdiFacts(caller, vid, scope),
     nodes: async (scope) => (await listNodes(caller, scope)).nodes,
     nodeSpaces: (scope) => nodeSpaces(caller, scope),
     space: (scope) => clusterSpace(caller, scope),

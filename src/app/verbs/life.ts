@@ -3,11 +3,11 @@ import { cloneVdi } from "../../cluster/clone-vdi.ts";
 import { growVdi } from "../../cluster/grow-vdi.ts";
 import { rollbackVdi } from "../../cluster/rollback-vdi.ts";
 import { realClock } from "../../sys/clock.ts";
+import { type VdiJson, vdiJson } from "../../tree/entries/vdi-json.ts";
 import { unescapeName } from "../../tree/names.ts";
 import { isGone } from "../self.ts";
 import { withCluster } from "./cluster.ts";
 import { namedSnapshot } from "./named.ts";
-import { type VdiJson, vdiJson } from "./vdi-json.ts";
 
 /** @param source NAME@TAG or NAME@ID */
 export async function makeClone(

@@ -5,9 +5,11 @@ import { escapeName, escapeTag, fittedName } from "../names.ts";
 import type { EntryBase } from "./entry.ts";
 import type { VdiHeader } from "./life.ts";
 
-/** All snapshots of one name, and whether there is a working VDI of it. */
+/** All that has one name. */
 export interface Family {
   readonly name: Uint8Array;
+  /** Null when only snapshots are left. */
+  readonly working: VdiHeader | null;
   /** By the name under which they are listed, the oldest first. */
   readonly snapshots: ReadonlyMap<string, VdiHeader>;
 }
@@ -65,7 +67,8 @@ export function familiesOf(headers: readonly VdiHeader[]): Families {
     if (first === undefined) continue;
     const snapshots = members.filter(({ isSnapshot }) => isSnapshot);
     snapshots.sort((a, b) => a.snapId - b.snapId);
-    families.set(title, { name: first.name, snapshots: titled(snapshots) });
+    const working = members.find(({ isSnapshot }) => !isSnapshot) ?? null;
+    families.set(title, { name: first.name, working, snapshots: titled(snapshots) });
   }
   return families;
 }

@@ -175,7 +175,8 @@ function named({ name, snapId, vid }: VdiHeader) {
   return { name, snapshot: { id: snapId }, vid };
 }
 
-function dirAttr(atMs: number): Attr {
+/** Of a directory whose times nothing tells. */
+export function dirAttr(atMs: number): Attr {
   const times = { mtimeMs: atMs, ctimeMs: atMs, birthtimeMs: atMs };
   return { kind: "dir", sizeBytes: 0, allocatedBytes: 0, mode: 0o755, ...times };
 }
