@@ -8,6 +8,7 @@ import { growVdi } from "../cluster/grow-vdi.ts";
 import { type HoldPorts, holdVdi } from "../cluster/holds.ts";
 import { clusterInfo } from "../cluster/info.ts";
 import { clusterSpace, listNodes, nodeSpaces } from "../cluster/nodes.ts";
+import { retagSnapshot } from "../cluster/retag-snapshot.ts";
 import { listHeaders, listVdis, vdiFacts } from "../cluster/vdis.ts";
 import type { VdiLife } from "../tree/entries/life.ts";
 import type { ClusterFacts } from "../tree/entries/root.ts";
@@ -64,6 +65,8 @@ export function vdiLife(ports: SnapshotPorts): VdiLife {
       const order = names.toSorted(Buffer.compare).filter(isAnother);
       await inTurns(order, scope, () => snapshotTogether(ports, { names, tag }, scope));
     },
+    retag: (snapshot, tag, scope) =>
+      inTurn(snapshot.name, scope, () => retagSnapshot(caller, snapshot, tag, scope)),
     clone: (source, name, scope) =>
       inTurn(source.name, scope, () => cloneVdi(caller, source, name, scope)),
   };
@@ -82,6 +85,7 @@ export const noVdiLife: VdiLife = {
   grow: async () => refuse(),
   delete: async () => refuse(),
   snapshot: async () => refuse(),
+  retag: async () => refuse(),
   clone: async () => refuse(),
 };
 

@@ -20,8 +20,8 @@ import { writeEntry } from "./ops-attr.ts";
 import { closeFile, openAs, openFlagsOf } from "./ops-io.ts";
 
 /**
- * What makes and removes names. A directory without the verb answers EPERM, as the manual pages have
- * it where a filesystem lacks the operation: nothing here may succeed without being done.
+ * What makes, moves and removes names. A directory without the verb answers EPERM, as the manual pages
+ * have it where a filesystem lacks the operation: nothing here may succeed without being done.
  */
 export const nameHandlers = {
   MKDIR: async (message, context) => {
@@ -138,11 +138,18 @@ async function rename(
 ): Promise<void> {
   const { dir, name } = placeOf(message, context, size);
   const into = context.nodes.get(message.u64(RenameIn.offsets.newDirLow));
-  if (dir.move === undefined || into.kind !== "dir") return message.fail(errno.EPERM);
+  const { move } = dir;
+  // Not EXDEV: `mv` takes that for a wish to copy everything, and to remove a disk for it.
+  if (move === undefined || into.kind !== "dir") return message.fail(errno.EOPNOTSUPP);
   // Two names that change places are nothing that the tree can do at once.
   if ((flags & ~renameFlag.noReplace) !== 0) return message.fail(errno.EINVAL);
   const toName = nameAt(message, size + new TextEncoder().encode(name).length + 1);
   if (toName === null) throw new SheepfsError("invalid", "a name that is no UTF-8; write \\xNN");
-  await dir.move(name, into, toName, message.scope);
+  const node = await dir.lookup(name, message.scope);
+  await makeOnce(message, context, async () => {
+    await move.call(dir, name, into, toName, message.scope);
+    return true;
+  });
+  if (node !== null) context.nodes.moved(node, message.u64(RenameIn.offsets.newDirLow), toName);
   message.reply(0);
 }

@@ -7,6 +7,7 @@ import { importCommand } from "./import.ts";
 import { list } from "./list.ts";
 import { lock, unlock } from "./lock.ts";
 import { resize } from "./resize.ts";
+import { retag } from "./retag.ts";
 import { rollback } from "./rollback.ts";
 import { show } from "./show.ts";
 import { snapshot } from "./snapshot.ts";
@@ -17,7 +18,7 @@ export const vdiCommands: CommandGroup = {
   commands: {
     ...{ list, show, tree },
     ...{ create, resize, delete: remove },
-    ...{ snapshot, clone, rollback },
+    ...{ snapshot, retag, clone, rollback },
     ...{ export: exportCommand, import: importCommand },
     ...{ lock, unlock },
   },

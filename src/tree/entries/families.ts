@@ -1,3 +1,4 @@
+import { limits } from "../../base/limits.ts";
 import type { Scope } from "../../base/scope.ts";
 import type { ListedHeaders } from "../../cluster/vdis.ts";
 import { Fresh } from "../fresh.ts";
@@ -16,13 +17,21 @@ export interface Family {
 
 export type Families = ReadonlyMap<string, Family>;
 
+interface LastListing {
+  readonly listed: ListedHeaders | null;
+  /** When all of it was read. */
+  readonly readMs: number;
+}
+
+const nothingListed: LastListing = { listed: null, readMs: 0 };
+
 /**
  * The VDIs of a cluster by name, looked at once a second at most. What is a snapshot stays as it is,
- * so of many only the working ones are read again.
+ * but for a tag that somebody changes, so of many only the working ones are read each time.
  */
 export class FamilyList {
   readonly #fresh: Fresh<Families>;
-  #last: { readonly listed: ListedHeaders | null } = { listed: null };
+  #last = nothingListed;
 
   constructor(
     list: (scope: Scope, known: ListedHeaders | null) => Promise<ListedHeaders>,
@@ -32,9 +41,12 @@ export class FamilyList {
       what: "snapshot",
       make: async (scope) => {
         const last = this.#last;
-        const listed = await list(scope, last.listed);
+        const startedMs = clock.nowMs();
+        const isRecent = startedMs - last.readMs < limits.snapshotHeadersMs;
+        const listed = await list(scope, isRecent ? last.listed : null);
+        const readMs = isRecent && last.listed !== null ? last.readMs : startedMs;
         // What was begun before something was forgotten is not to be remembered.
-        if (this.#last === last) this.#last = { listed };
+        if (this.#last === last) this.#last = { listed, readMs };
         return familiesOf(listed.headers);
       },
       clock,
@@ -48,7 +60,15 @@ export class FamilyList {
 
   /** It may be another cluster. */
   forget(): void {
-    this.#last = { listed: null };
+    this.#last = { ...nothingListed };
+    this.invalidate();
+  }
+
+  /** A snapshot has another tag. */
+  forgetOne(vid: number): void {
+    const { listed, readMs } = this.#last;
+    const headers = listed?.headers.filter((header) => header.vid !== vid) ?? [];
+    this.#last = { listed: listed === null ? null : { ...listed, headers }, readMs };
     this.invalidate();
   }
 
