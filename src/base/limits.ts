@@ -166,6 +166,8 @@ export const limits = {
   attrPatienceMs: 2_000,
   /** The same when the one before it waited in vain. */
   attrImpatienceMs: 50,
+  /** How long a request of a program that is interrupted may still be answered as if it were not. */
+  interruptPatienceMs: 200,
   /** How long a detach waits for programs that are just closing the volume. */
   detachPatienceMs: 500,
   /** Volumes attached at once. */
