@@ -75,8 +75,10 @@ test.skipIf(cannotMount !== null)(
       expect(data).toEqual([...[[2, 2]], ...[[10, 1]], ...[[last, 1]]]);
       const image = join(folder.path, "image");
       await must(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", path, image]);
-      await must(["qemu-img", "compare", "-f", "raw", "-F", "qcow2", path, image]);
       expect(statSync(image).size).toBeLessThan(MiB);
+      const back = join(folder.path, "back");
+      await must(["qemu-img", "convert", "-f", "qcow2", "-O", "raw", image, back]);
+      expect(isCopy(back, written)).toBe(true);
     }
   },
 );
