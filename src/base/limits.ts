@@ -168,6 +168,8 @@ export const limits = {
   attrImpatienceMs: 50,
   /** How long a request of a program that is interrupted may still be answered as if it were not. */
   interruptPatienceMs: 200,
+  /** How long a shell that completes a word waits for the cluster's names. */
+  completionMs: 1_500,
   /** How long a detach waits for programs that are just closing the volume. */
   detachPatienceMs: 500,
   /** Volumes attached at once. */

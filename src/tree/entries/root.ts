@@ -112,17 +112,21 @@ export function buildTree(ports: TreePorts): Tree {
     volume: new VolumeDir({ ...base, volumes, life, pageCache, written }),
     snapshot: snapshots,
     node: dir({ info: nodeInfo, list: nodeList }),
-    config: dir({
-      sheep_info: sheepInfoControl(config, moved, base),
-      page_cache: pageCacheControl(pageCache, base),
-      object_cache: objectCacheControl(config, base),
-    }),
+    config: dir(settingsOf(ports, moved, base)),
     ...(ports.scratch ? { scratch: scratchDir(base) } : {}),
   });
   return {
     ...{ root, events },
     space: (scope) => spaceSoon(space, scope),
     summary: (scope) => summary.lines(scope),
+  };
+}
+
+function settingsOf({ config, pageCache }: TreePorts, moved: () => void, base: EntryBase) {
+  return {
+    sheep_info: sheepInfoControl(config, moved, base),
+    page_cache: pageCacheControl(pageCache, base),
+    object_cache: objectCacheControl(config, base),
   };
 }
 
