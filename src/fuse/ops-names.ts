@@ -1,5 +1,6 @@
-import { SheepfsError } from "../base/errors.ts";
-import type { DirNode, Node } from "../tree/node.ts";
+import { asSheepfsError, SheepfsError } from "../base/errors.ts";
+import type { Scope } from "../base/scope.ts";
+import type { DirNode, FileNode, Node } from "../tree/node.ts";
 import {
   CreateIn,
   EntryOut,
@@ -7,6 +8,7 @@ import {
   LinkIn,
   MkdirIn,
   OpenOut,
+  openExclusive,
   Rename2In,
   RenameIn,
   renameFlag,
@@ -39,12 +41,12 @@ export const nameHandlers = {
   CREATE: async (message, context) => {
     const { dir, name } = placeOf(message, context, CreateIn.size);
     if (dir.makeFile === undefined) return message.fail(errno.EPERM);
-    const node = await dir.makeFile(name, message.scope);
+    const flags = message.u32(CreateIn.offsets.flags);
+    const node = await madeOrThere(dir, name, (flags & openExclusive) !== 0, message.scope);
     const nodeId = context.nodes.remember(node, message.nodeId, name);
     const undo: (() => void)[] = [() => context.nodes.forget(nodeId, 1)];
     let taken = false;
     try {
-      const flags = message.u32(CreateIn.offsets.flags);
       const handle = await openAs(node, nodeId, flags, { message, context });
       undo.push(() => closeFile(handle, context));
       const fh = context.handles.add(handle);
@@ -96,6 +98,24 @@ function placeOf(message: Message, context: OpsContext, nameOffset: number): Pla
   const name = nameAt(message, nameOffset);
   if (name === null) throw new SheepfsError("invalid", "a name that is no UTF-8; write \\xNN");
   return { dir, name };
+}
+
+/** Whoever does not insist on making the file opens what somebody else has made in the same moment. */
+async function madeOrThere(
+  dir: DirNode,
+  name: string,
+  exclusive: boolean,
+  scope: Scope,
+): Promise<FileNode> {
+  try {
+    const made = await dir.makeFile?.(name, scope);
+    if (made !== undefined) return made;
+  } catch (thrown) {
+    if (exclusive || asSheepfsError(thrown).code !== "exists") throw thrown;
+  }
+  const there = await dir.lookup(name, scope);
+  if (there?.kind === "file") return there;
+  throw new SheepfsError("exists", `'${name}' is no file, or just removed`);
 }
 
 async function replyEntry(

@@ -249,7 +249,7 @@ export const lifeGroups: readonly CaseGroup[] = [
           const { subject } = world;
           const vdi = await filled(world, "wrong");
           const linking = subject.link(`volume/${vdi}`, `volume/${vdi}-copy`);
-          await expectFailure(subject, linking, "invalid");
+          await expectFailure(subject, linking, "not_supported");
           await subject.makeDir(`snapshot/${vdi}/monday`);
           const over = subject.link(`snapshot/${vdi}/monday`, `volume/${vdi}`);
           await expectFailure(subject, over, "exists");
