@@ -162,6 +162,8 @@ export const limits = {
   controlResultsMax: 16,
   /** How long a rendered text is served again. */
   textCacheMs: 1_000,
+  /** Times as long as it took to list all VDIs until they are listed again: less would only list. */
+  listingPauseTimes: 4,
   /** How long a stat waits for a rendering before it shows the size of the last one. */
   attrPatienceMs: 2_000,
   /** The same when the one before it waited in vain. */

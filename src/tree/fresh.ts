@@ -13,11 +13,14 @@ export interface FreshOptions<T> {
   readonly patience: Patience;
   /** How long it is not made again; `limits.textCacheMs` if not given. */
   readonly freshMs?: number;
+  /** For what takes long to make: at least so many times as long as that is it not made again. */
+  readonly freshTimes?: number;
 }
 
 /** One making under way, and which state of the world it will show. */
 interface Flight<T> {
   readonly version: number;
+  readonly startedMs: number;
   readonly promise: Promise<T>;
 }
 
@@ -79,7 +82,8 @@ export class Fresh<T> {
 
   #join(): Flight<T> {
     if (this.#flight?.version === this.#version) return this.#flight;
-    const flight = { version: this.#version, promise: this.#make() };
+    const startedMs = this.#options.clock.nowMs();
+    const flight = { version: this.#version, startedMs, promise: this.#make() };
     this.#flight = flight;
     flight.promise.then(
       (value) => this.#landed(flight, { value }),
@@ -95,8 +99,9 @@ export class Fresh<T> {
     if (flight.version !== this.#version) return;
     if (made !== null) this.#last = made;
     this.#failed = made === null;
-    const { clock, freshMs = limits.textCacheMs } = this.#options;
-    this.#freshUntilMs = clock.nowMs() + freshMs;
+    const { clock, freshMs = limits.textCacheMs, freshTimes = 0 } = this.#options;
+    const nowMs = clock.nowMs();
+    this.#freshUntilMs = nowMs + Math.max(freshMs, freshTimes * (nowMs - flight.startedMs));
   }
 
   /** Belongs to all who wait, so it has a deadline of its own. */

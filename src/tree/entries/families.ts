@@ -26,7 +26,7 @@ interface LastListing {
 const nothingListed: LastListing = { listed: null, readMs: 0 };
 
 /**
- * The VDIs of a cluster by name, looked at once a second at most. What is a snapshot stays as it is,
+ * The VDIs of a cluster by name, looked at once a second at most, and less often where that takes long. What is a snapshot stays as it is,
  * but for a tag that somebody changes, so of many only the working ones are read each time.
  */
 export class FamilyList {
@@ -49,8 +49,8 @@ export class FamilyList {
         if (this.#last === last) this.#last = { listed, readMs };
         return familiesOf(listed.headers);
       },
-      clock,
-      patience,
+      freshTimes: limits.listingPauseTimes,
+      ...{ clock, patience },
     });
   }
 

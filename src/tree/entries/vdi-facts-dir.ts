@@ -58,65 +58,68 @@ const factFiles: Readonly<Record<string, Fact>> = {
   vid: { from: "header", text: ({ header }) => line(vdiJson(header).vid) },
 };
 
+const factNames = Object.keys(factFiles);
+
 /** vdi/VDI/: what is known of a working VDI, one fact a file; its size can be written. */
 export class VdiFactsDir implements DirNode {
   readonly kind = "dir";
   readonly id: NodeId;
   readonly #which: Which;
   readonly #options: VdiFactsOptions;
-  readonly #counted: Fresh<VdiFacts>;
-  /** Made when somebody asks: there may be ten thousand directories. */
-  #files: ReadonlyMap<string, FileNode> | null = null;
+  /** The first of as many as there are facts: with ten thousand directories only numbers are kept. */
+  readonly #firstId: NodeId;
+  #counted: Fresh<VdiFacts> | null = null;
 
   constructor(which: Which, options: VdiFactsOptions) {
-    const { ids, clock, patience } = options;
+    const { ids } = options;
     this.id = ids.next();
     this.#which = which;
     this.#options = options;
-    this.#counted = new Fresh({
-      what: which.path,
-      make: async (scope) => this.#count(scope),
-      ...{ clock, patience },
-    });
+    const [first = 0] = factNames.map(() => ids.next());
+    this.#firstId = first;
   }
 
   attr(): Attr {
     return dirAttr(this.#options.bornMs);
   }
 
+  /** A file keeps nothing, so one that was made before is the same. */
   lookup(name: string): FileNode | null {
-    return this.#made().get(name) ?? null;
-  }
-
-  async *list(): AsyncGenerator<DirEntry> {
-    for (const [name, { id }] of this.#made()) yield { name, id, kind: "file" };
-  }
-
-  changed(): void {
-    this.#counted.invalidate();
-  }
-
-  #made(): ReadonlyMap<string, FileNode> {
-    this.#files ??= new Map(
-      Object.entries(factFiles).map(([name, fact]) => [name, this.#file(name, fact)]),
-    );
-    return this.#files;
-  }
-
-  #file(name: string, fact: Fact): FileNode {
-    const { ids } = this.#options;
+    const at = factNames.indexOf(name);
+    const fact = factFiles[name];
+    if (at < 0 || fact === undefined) return null;
     const text = {
       ...this.#options,
-      ...{ id: ids.next(), path: `${this.#which.path}/${name}` },
+      ...{ id: this.#firstId + at, path: `${this.#which.path}/${name}` },
       // What it is made of is kept for its time already.
       freshMs: 0,
       render: async (scope: Scope): Promise<string> =>
         fact.from === "header"
           ? fact.text(await this.#known(scope))
-          : fact.text(await this.#counted.get(scope)),
+          : fact.text(await this.#facts(scope)),
     };
     if (name !== "size") return new TextNode(text);
     return new SettingNode({ ...text, act: (written, scope) => this.#grow(written, scope) });
+  }
+
+  async *list(): AsyncGenerator<DirEntry> {
+    for (const [at, name] of factNames.entries()) {
+      yield { name, id: this.#firstId + at, kind: "file" };
+    }
+  }
+
+  changed(): void {
+    this.#counted?.invalidate();
+  }
+
+  #facts(scope: Scope): Promise<VdiFacts> {
+    const { clock, patience } = this.#options;
+    this.#counted ??= new Fresh({
+      what: this.#which.path,
+      make: async (within) => this.#count(within),
+      ...{ clock, patience },
+    });
+    return this.#counted.get(scope);
   }
 
   async #grow(written: Uint8Array, scope: Scope): Promise<string> {
