@@ -57,7 +57,7 @@ export async function attachMade(
 }
 
 /** What the working VDI of that name is attached as; null when it is not. */
-export function attachedWorking(volumes: AttachedVolumes, name: Uint8Array): AttachedVolume | null {
+function attachedWorking(volumes: AttachedVolumes, name: Uint8Array): AttachedVolume | null {
   const attached = volumes.list().find((one) => {
     return one.name.snapshot === null && sameBytes(one.name.name, name);
   });
