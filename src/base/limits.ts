@@ -231,8 +231,6 @@ export const limits = {
   writesHeldMs: 10_000,
   /** VDIs that are snapshotted at one moment: a sheep makes one after the other, in 0.1 to 0.3 s each. */
   snapshotGroupMax: 16,
-  /** VDIs that are snapshotted at one moment. */
-  snapshotGroupMax: 64,
   /** How long a snapshot's header is taken as read: all but its tag never changes. */
   snapshotHeadersMs: 30_000,
   /** Blocks copied at once when a volume moves to its new working VDI. */
