@@ -50,7 +50,7 @@ class Desk implements AsyncDisposable {
 const lines: readonly (readonly [string, readonly string[]])[] = [
   ["sheepfs v", ["vdi"]],
   ["sheepfs vdi sn", ["snapshot"]],
-  ["sheepfs vdi lock ", ["break", "show"]],
+  ["sheepfs vdi lock s", ["show"]],
   ["sheepfs vdi list --j", ["--json"]],
   ["sheepfs vdi show web@", ["web@monday"]],
   ["sheepfs vdi clone ", ["web@monday"]],

@@ -390,7 +390,7 @@ describe("vdi/VDI/", () => {
     world.cluster.createVdi("listed", { sizeBytes: 4 * MiB });
     world.cluster.createVdi("a/b", { sizeBytes: 4 * MiB });
     expect(await names(world, "vdi")).toEqual([
-      ...["list", "mount", "unmount"],
+      ...["list", "mount", "unmount", "snapshot"],
       ...["\\x6cist", "\\x6dount", "listed", "a\\x2fb"],
     ]);
     expect(await world.read("vdi/\\x6cist/size")).toBe(`${8 * MiB}\n`);
@@ -404,7 +404,7 @@ describe("vdi/VDI/", () => {
     world.cluster.createVdi("web", { sizeBytes: 8 * MiB });
     world.cluster.snapshot("web", "monday");
     world.cluster.inodes.delete(world.cluster.working(new TextEncoder().encode("web")).vid);
-    expect(await names(world, "vdi")).toEqual(["list", "mount", "unmount"]);
+    expect(await names(world, "vdi")).toEqual(["list", "mount", "unmount", "snapshot"]);
     expect(await names(world, "snapshot")).toEqual(["web"]);
     world.cluster.failure = new SheepfsError("unavailable", "no sheep");
     world.asked.length = 0;
