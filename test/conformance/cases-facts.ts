@@ -74,9 +74,12 @@ export const factGroups: readonly CaseGroup[] = [
           });
           await subject.remove(`snapshot/${vdi}/monday`);
           expect(await factsOf(world, vdi)).toMatchObject({ snapshots: "0", parent: "" });
-          await subject.remove(`volume/${vdi}`);
-          expect(await subject.list("vdi")).not.toContain(vdi);
-          await expectFailure(subject, subject.stat(`vdi/${vdi}`), "not_found");
+          const made = `${vdi}-made`;
+          await subject.create(`volume/${made}`, 8 * MiB);
+          expect(await subject.list("vdi")).toContain(made);
+          await subject.remove(`volume/${made}`);
+          expect(await subject.list("vdi")).not.toContain(made);
+          await expectFailure(subject, subject.stat(`vdi/${made}`), "not_found");
         },
       },
       {
