@@ -22,6 +22,9 @@ const packageOf: Readonly<Record<string, string>> = {
   logrotate: "logrotate",
   "systemd-analyze": "systemd",
   rclone: "rclone",
+  zsh: "zsh",
+  fish: "fish",
+  mandoc: "mandoc",
   cadaver: "cadaver",
   litmus: "litmus",
   "mount.davfs": "davfs2",
@@ -39,6 +42,7 @@ export const needs = {
   tests: [
     ...["fio", "mkfs.ext4", "losetup", "fusermount3", "qemu-img", "qemu-io"],
     ...["qemu-system-x86_64", "tgtd", "iscsi-inq", "/usr/lib/x86_64-linux-gnu/qemu/block-iscsi.so"],
+    ...["zsh", "fish", "mandoc"],
     ...["openssl", "ip", "unshare", "logrotate", "systemd-analyze"],
     ...["curl", "rclone", "cadaver", "litmus", "mount.davfs", "chromium"],
     "/usr/lib/x86_64-linux-gnu/qemu/block-curl.so",

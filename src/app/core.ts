@@ -13,6 +13,7 @@ import { attachNamed } from "../tree/entries/attaching.ts";
 import { buildTree } from "../tree/entries/root.ts";
 import type { Tree } from "../tree/node.ts";
 import { AttachedVolumes } from "../volume/attach.ts";
+import type { VdiName } from "../volume/ports.ts";
 import { SliceCache } from "../volume/slice-cache.ts";
 import type { InodeHeader } from "../wire/inode.ts";
 import { type ConnectOptions, connect } from "./connect.ts";
@@ -58,18 +59,7 @@ export async function openCore(options: CoreOptions, scope: Scope | null): Promi
   const { client, reactor } = connection;
   const clock = realClock;
   const holding = { caller: client, clock, log, isGone };
-  const volumes = new AttachedVolumes({
-    ports: {
-      store: client.store,
-      resolver: { resolve: (name, within) => resolveVdi(client, name, within) },
-      clock,
-      log,
-      timeoutMs: options.timeoutMs,
-      cache: new SliceCache(),
-    },
-    holds: vdiHolds({ ...holding, self: options.self }),
-    readOnly,
-  });
+  const volumes = volumesOf(options, client);
   // With a volume attached, another cluster's objects would be written in its name.
   client.mayChangeCluster = () => volumes.empty;
   const facts = clusterFacts(client);
@@ -113,6 +103,19 @@ export async function openCore(options: CoreOptions, scope: Scope | null): Promi
     },
     header: (vid, within) => readHeader(client, vid, within),
   };
+}
+
+function volumesOf(options: CoreOptions, client: SheepClient): AttachedVolumes {
+  const { log, readOnly, timeoutMs, self } = options;
+  const resolver = {
+    resolve: (name: VdiName, scope: Scope) => resolveVdi(client, name, scope),
+  };
+  const common = { clock: realClock, log };
+  return new AttachedVolumes({
+    ports: { store: client.store, resolver, timeoutMs, cache: new SliceCache(), ...common },
+    holds: vdiHolds({ caller: client, isGone, self, ...common }),
+    readOnly,
+  });
 }
 
 function configOf(client: SheepClient, pageCache: boolean): SavedConfig {

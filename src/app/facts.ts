@@ -8,7 +8,8 @@ import { growVdi } from "../cluster/grow-vdi.ts";
 import { type HoldPorts, holdVdi } from "../cluster/holds.ts";
 import { clusterInfo } from "../cluster/info.ts";
 import { clusterSpace, listNodes, nodeSpaces } from "../cluster/nodes.ts";
-import { listHeaders, listVdis } from "../cluster/vdis.ts";
+import { retagSnapshot } from "../cluster/retag-snapshot.ts";
+import { listHeaders, listVdis, vdiFacts } from "../cluster/vdis.ts";
 import type { VdiLife } from "../tree/entries/life.ts";
 import type { ClusterFacts } from "../tree/entries/root.ts";
 import type { VdiHolds } from "../volume/attach.ts";
@@ -21,6 +22,7 @@ export function clusterFacts(caller: SheepCaller): ClusterFacts {
     info: (scope) => clusterInfo(caller, scope),
     vdis: (scope) => listVdis(caller, scope),
     headers: (scope, known) => listHeaders(caller, scope, known),
+    vdi: (vid, scope) => vdiFacts(caller, vid, scope),
     nodes: async (scope) => (await listNodes(caller, scope)).nodes,
     nodeSpaces: (scope) => nodeSpaces(caller, scope),
     space: (scope) => clusterSpace(caller, scope),
@@ -63,6 +65,8 @@ export function vdiLife(ports: SnapshotPorts): VdiLife {
       const order = names.toSorted(Buffer.compare).filter(isAnother);
       await inTurns(order, scope, () => snapshotTogether(ports, { names, tag }, scope));
     },
+    retag: (snapshot, tag, scope) =>
+      inTurn(snapshot.name, scope, () => retagSnapshot(caller, snapshot, tag, scope)),
     clone: (source, name, scope) =>
       inTurn(source.name, scope, () => cloneVdi(caller, source, name, scope)),
   };
@@ -81,6 +85,7 @@ export const noVdiLife: VdiLife = {
   grow: async () => refuse(),
   delete: async () => refuse(),
   snapshot: async () => refuse(),
+  retag: async () => refuse(),
   clone: async () => refuse(),
 };
 

@@ -12,6 +12,7 @@ import {
   snapshotFound,
   snapshottable,
 } from "../cluster/snapshot-vdi.ts";
+import { attachedWorking } from "../tree/entries/attaching.ts";
 import type { AttachedVolumes, VdiHolds } from "../volume/attach.ts";
 import type { AttachedVolume, VdiHold } from "../volume/attached.ts";
 import { whileHeld } from "../volume/held.ts";
@@ -138,10 +139,8 @@ async function attachedHere(
   wanted: Uint8Array,
   scope: Scope,
 ): Promise<AttachedVolume | null> {
-  const isIt = ({ name: { name, snapshot } }: AttachedVolume): boolean =>
-    snapshot === null && sameBytes(name, wanted);
-  const found = volumes.list().find(isIt);
-  if (found === undefined) return null;
+  const found = attachedWorking(volumes, wanted);
+  if (found === null) return null;
   try {
     await volumes.refresh(found, scope);
   } catch (thrown) {

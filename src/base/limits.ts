@@ -168,6 +168,10 @@ export const limits = {
   attrPatienceMs: 2_000,
   /** The same when the one before it waited in vain. */
   attrImpatienceMs: 50,
+  /** How long a request of a program that is interrupted may still be answered as if it were not. */
+  interruptPatienceMs: 200,
+  /** How long a shell that completes a word waits for the cluster's names. */
+  completionMs: 1_500,
   /** How long a detach waits for programs that are just closing the volume. */
   detachPatienceMs: 500,
   /** Volumes attached at once. */
@@ -235,6 +239,8 @@ export const limits = {
   writesHeldMs: 10_000,
   /** VDIs that are snapshotted at one moment: a sheep makes one after the other, in 0.1 to 0.3 s each. */
   snapshotGroupMax: 16,
+  /** How long a snapshot's header is taken as read: all but its tag never changes. */
+  snapshotHeadersMs: 30_000,
   /** Blocks copied at once when a volume moves to its new working VDI. */
   snapshotCopiesInflightMax: 4,
   /**

@@ -22,6 +22,9 @@ export interface CommandGroup {
   readonly commands: Readonly<Record<string, Command | CommandGroup>>;
 }
 
+/** Commands by the word that starts them, each loaded when it is asked for. */
+export type CommandLoaders = Readonly<Record<string, () => Promise<Command | CommandGroup>>>;
+
 /** No argument can contain it, so it separates the values of a repeated flag. */
 export const valueSeparator = "\0";
 

@@ -1,4 +1,5 @@
 import type { Command, CommandGroup } from "./command.ts";
+import { environment, exitCodes, firstExamples, legacyNote } from "./overview.ts";
 import { commandLoaders } from "./registry.ts";
 
 /** Help of one command: citty's table of arguments, then examples. */
@@ -27,30 +28,29 @@ export async function overview(): Promise<string> {
     subCommands[name] = { meta: { description: (await load()).meta.description } };
   }
   const meta = { name: "sheepfs", description: "A Sheepdog storage cluster as a directory" };
-  return finish(await renderUsage({ meta, subCommands }), overviewText);
+  return finish(await renderUsage({ meta, subCommands }), overviewText());
 }
 
-const overviewText = `  sheepfs mount /mnt/sheep -s node1:7000
-      shows the cluster of node1 under /mnt/sheep
-  echo test > /mnt/sheep/vdi/mount
-      attaches the VDI 'test': its bytes are the file /mnt/sheep/volume/test
-  sheepfs umount /mnt/sheep
-      flushes, detaches and unmounts
-  sheepfs serve --webdav :8080 -s node1:7000
-      the same tree over WebDAV, for hosts without FUSE; says how to log in
+function overviewText(): string {
+  const variables = environment.map(([name, text]) => `  ${name.padEnd(15)}${text}`);
+  const codes = exitCodes.map(([code, text]) => `${code} ${text}`);
+  return `${firstExamples}
 
-  Without a command, 'sheepfs [-a ADDR] [-p PORT] [-k] [-d] [-f] [-o] MOUNTPOINT' mounts as the
-  original sheepfs does. 'sheepfs --version' prints version and commit.
+${indented(legacyNote)}
 
 ENVIRONMENT
 
-  SHEEPFS_SHEEP  sheep to talk to when no option says so: HOST:PORT[,HOST:PORT]...
-  SHEEPFS_LOG    least important messages that are logged: error, warn, info (default) or debug
+${variables.join("\n")}
 
 EXIT CODES
 
-  0 done   1 refused   2 cluster trouble   3 exists   4 full   5 missing   64 wrong command line
-  6 something was found by a check   130 interrupted`;
+  ${codes.slice(0, -1).join("   ")}
+  ${codes.at(-1)}`;
+}
+
+function indented(text: string): string {
+  return text.replace(/^/gm, "  ");
+}
 
 function finish(usage: string, examples: string): string {
   const text = `${usage.trimEnd()}\n\nEXAMPLES\n\n${examples}\n`;

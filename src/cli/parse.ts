@@ -1,5 +1,6 @@
 import { type Address, defaultSheepPort, parseAddress } from "../base/address.ts";
 import { SheepfsError } from "../base/errors.ts";
+import { sizeBytesOf } from "../base/size.ts";
 import { UsageError } from "./usage-error.ts";
 
 const defaultSheep: Address = { host: "127.0.0.1", port: defaultSheepPort };
@@ -27,30 +28,13 @@ function addressList(text: string, source: string): Address[] {
   });
 }
 
-const units: Readonly<Record<string, number>> = {
-  "": 1,
-  B: 1,
-  K: 1024,
-  M: 1024 ** 2,
-  G: 1024 ** 3,
-  T: 1024 ** 4,
-  P: 1024 ** 5,
-};
-
-/**
- * `10G`, `512M`, `1.5T`, `4KiB` or bytes; units are of 1024.
- * @throws UsageError naming the option
- */
+/** A size as `sizeBytesOf` reads it. @throws UsageError naming the option */
 export function parseSize(text: string, option: string): number {
-  const match = /^([0-9]+(?:\.[0-9]+)?)([KMGTP]?)(?:i?B)?$/i.exec(text.trim());
-  const unit = units[(match?.[2] ?? "").toUpperCase()];
-  const bytes = match === null || unit === undefined ? Number.NaN : Number(match[1]) * unit;
-  if (!Number.isSafeInteger(bytes) || bytes < 1) {
-    throw new UsageError(
-      `${option}: '${text}' is no size; write bytes or a number with K, M, G, T or P, like 10G`,
-    );
-  }
-  return bytes;
+  const bytes = sizeBytesOf(text);
+  if (bytes !== null) return bytes;
+  throw new UsageError(
+    `${option}: '${text}' is no size; write bytes or a number with K, M, G, T or P, like 10G`,
+  );
 }
 
 /** The same, and 0. */

@@ -1,9 +1,7 @@
-import type { Command, CommandGroup } from "./command.ts";
-
-type Loader = () => Promise<Command | CommandGroup>;
+import type { Command, CommandLoaders } from "./command.ts";
 
 /** Every command by the word that starts it; each is loaded when it is asked for. */
-export const commandLoaders: Readonly<Record<string, Loader>> = {
+export const commandLoaders: CommandLoaders = {
   mount: async () => (await import("./mount.ts")).mountCommand,
   umount: async () => (await import("./umount.ts")).umountCommand,
   upgrade: async () => (await import("./upgrade.ts")).upgradeCommand,
@@ -16,6 +14,9 @@ export const commandLoaders: Readonly<Record<string, Loader>> = {
   cat: async () => (await import("./tree/cat.ts")).cat,
   write: async () => (await import("./tree/write.ts")).write,
   stat: async () => (await import("./tree/stat.ts")).stat,
+  completions: async () =>
+    (await import("./completions/index.ts")).completionsCommands(commandLoaders),
+  man: async () => (await import("./man.ts")).manCommand(commandLoaders),
 };
 
 /** `sheepfs [-a ADDR] … MOUNTPOINT`: what runs when no command is named. */

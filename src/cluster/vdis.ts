@@ -136,12 +136,16 @@ export async function vdiFacts(
   }
 }
 
+/** How blocks are spread that are erasure-coded; null for plain copies. */
+export function stripsOf({ copyPolicy }: Pick<InodeHeader, "copyPolicy">): VdiFacts["strips"] {
+  return copyPolicy === 0 ? null : { data: (copyPolicy >>> 4) * 2, parity: copyPolicy & 0xf };
+}
+
 function factsOf(header: InodeHeader, counts: BlockCounts): VdiFacts {
-  const { copyPolicy } = header;
   return {
     header,
     objectBytes: objectBytesOf(header),
-    strips: copyPolicy === 0 ? null : { data: (copyPolicy >>> 4) * 2, parity: copyPolicy & 0xf },
+    strips: stripsOf(header),
     ownBlocks: counts.own,
     sharedBlocks: counts.shared,
   };

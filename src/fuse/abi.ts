@@ -125,6 +125,9 @@ export const initFlag2 = {
 export const ForgetIn = struct({ lookups: u64(0) }, { size: 8 });
 export const BatchForgetIn = struct({ count: u32(0) }, { size: 8 });
 export const ForgetOne = struct({ nodeId: u64(0), lookups: u64(8) }, { size: 16 });
+/** Of open(2), as the kernel passes it on. */
+export const openExclusive = 0o200;
+
 export const InterruptIn = struct({ uniqueLow: u32(0), uniqueHigh: u32(4) }, { size: 8 });
 export const GetattrIn = struct({ flags: u32(0), fhLow: u32(8), fhHigh: u32(12) }, { size: 16 });
 

@@ -5,8 +5,8 @@ import type { Notes, SavedNode, SessionChange } from "./saved.ts";
 
 interface NodeRecord {
   readonly nodeId: number;
-  readonly parentNodeId: number;
-  readonly name: string;
+  parentNodeId: number;
+  name: string;
   node: Node;
   /** How often the kernel was told of it and has not yet forgotten it. */
   lookups: number;
@@ -65,6 +65,16 @@ export class NodeTable {
     this.#nextNodeId += 1;
     this.#put({ nodeId, parentNodeId, name, node, lookups: 1 });
     return nodeId;
+  }
+
+  /** A node that the kernel knows is found elsewhere from now on. */
+  moved(node: Node, parentNodeId: number, name: string): void {
+    const nodeId = this.nodeIdOf(node.id);
+    const record = nodeId === null ? undefined : this.#records.get(nodeId);
+    if (record === undefined) return;
+    this.#notes?.note({ is: "node", node: { nodeId: record.nodeId, parentNodeId, name } });
+    record.parentNodeId = parentNodeId;
+    record.name = name;
   }
 
   /** Takes back `lookups`; the node is dropped with the last one. The root stays. */

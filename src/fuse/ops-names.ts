@@ -1,5 +1,6 @@
-import { SheepfsError } from "../base/errors.ts";
-import type { DirNode, Node } from "../tree/node.ts";
+import { asSheepfsError, SheepfsError } from "../base/errors.ts";
+import type { Scope } from "../base/scope.ts";
+import type { DirNode, FileNode, Node } from "../tree/node.ts";
 import {
   CreateIn,
   EntryOut,
@@ -7,6 +8,7 @@ import {
   LinkIn,
   MkdirIn,
   OpenOut,
+  openExclusive,
   Rename2In,
   RenameIn,
   renameFlag,
@@ -20,8 +22,8 @@ import { writeEntry } from "./ops-attr.ts";
 import { closeFile, openAs, openFlagsOf } from "./ops-io.ts";
 
 /**
- * What makes and removes names. A directory without the verb answers EPERM, as the manual pages have
- * it where a filesystem lacks the operation: nothing here may succeed without being done.
+ * What makes, moves and removes names. A directory without the verb answers EPERM, as the manual pages
+ * have it where a filesystem lacks the operation: nothing here may succeed without being done.
  */
 export const nameHandlers = {
   MKDIR: async (message, context) => {
@@ -39,12 +41,12 @@ export const nameHandlers = {
   CREATE: async (message, context) => {
     const { dir, name } = placeOf(message, context, CreateIn.size);
     if (dir.makeFile === undefined) return message.fail(errno.EPERM);
-    const node = await dir.makeFile(name, message.scope);
+    const flags = message.u32(CreateIn.offsets.flags);
+    const node = await madeOrThere(dir, name, (flags & openExclusive) !== 0, message.scope);
     const nodeId = context.nodes.remember(node, message.nodeId, name);
     const undo: (() => void)[] = [() => context.nodes.forget(nodeId, 1)];
     let taken = false;
     try {
-      const flags = message.u32(CreateIn.offsets.flags);
       const handle = await openAs(node, nodeId, flags, { message, context });
       undo.push(() => closeFile(handle, context));
       const fh = context.handles.add(handle);
@@ -98,6 +100,24 @@ function placeOf(message: Message, context: OpsContext, nameOffset: number): Pla
   return { dir, name };
 }
 
+/** Whoever does not insist on making the file opens what somebody else has made in the same moment. */
+async function madeOrThere(
+  dir: DirNode,
+  name: string,
+  exclusive: boolean,
+  scope: Scope,
+): Promise<FileNode> {
+  try {
+    const made = await dir.makeFile?.(name, scope);
+    if (made !== undefined) return made;
+  } catch (thrown) {
+    if (exclusive || asSheepfsError(thrown).code !== "exists") throw thrown;
+  }
+  const there = await dir.lookup(name, scope);
+  if (there?.kind === "file") return there;
+  throw new SheepfsError("exists", `'${name}' is no file, or just removed`);
+}
+
 async function replyEntry(
   message: Message,
   context: OpsContext,
@@ -138,11 +158,18 @@ async function rename(
 ): Promise<void> {
   const { dir, name } = placeOf(message, context, size);
   const into = context.nodes.get(message.u64(RenameIn.offsets.newDirLow));
-  if (dir.move === undefined || into.kind !== "dir") return message.fail(errno.EPERM);
+  const { move } = dir;
+  // Not EXDEV: `mv` takes that for a wish to copy everything, and to remove a disk for it.
+  if (move === undefined || into.kind !== "dir") return message.fail(errno.EOPNOTSUPP);
   // Two names that change places are nothing that the tree can do at once.
   if ((flags & ~renameFlag.noReplace) !== 0) return message.fail(errno.EINVAL);
   const toName = nameAt(message, size + new TextEncoder().encode(name).length + 1);
   if (toName === null) throw new SheepfsError("invalid", "a name that is no UTF-8; write \\xNN");
-  await dir.move(name, into, toName, message.scope);
+  const node = await dir.lookup(name, message.scope);
+  await makeOnce(message, context, async () => {
+    await move.call(dir, name, into, toName, message.scope);
+    return true;
+  });
+  if (node !== null) context.nodes.moved(node, message.u64(RenameIn.offsets.newDirLow), toName);
   message.reply(0);
 }

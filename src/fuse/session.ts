@@ -229,14 +229,21 @@ export class Session {
     message.drop();
   }
 
-  /** The interrupted request is still answered, by whoever has it, mostly with EINTR. */
+  /**
+   * The interrupted request is still answered, by whoever has it, mostly with EINTR. That waits a
+   * moment, as most are answered by then: the kernel also interrupts for what is no signal (work of
+   * io_uring), and programs expect no EINTR of lseek, by which qemu takes a whole disk for data.
+   */
   #interrupt(message: Message): void {
     const low = message.u32(InterruptIn.offsets.uniqueLow);
     const high = message.u32(InterruptIn.offsets.uniqueHigh);
     message.drop();
     for (const other of this.#inFlight.messages) {
       if (other.working && other.uniqueLow === low && other.uniqueHigh === high) {
-        other.scope.cancel();
+        this.#context.clock.after(limits.interruptPatienceMs, () => {
+          const waits = other.working && other.uniqueLow === low && other.uniqueHigh === high;
+          if (waits) other.scope.cancel();
+        });
         return;
       }
     }

@@ -21,6 +21,7 @@ export interface BodySource {
 /** A request without a body. */
 export const noBody: RequestBody = {
   announcedBytes: 0,
+  failure: null,
   next: () => null,
   take: () => -1,
   more: async () => {},
@@ -44,6 +45,10 @@ export class Body implements RequestBody {
     this.announcedBytes = announcedBytes;
     this.#frames = announcedBytes === null ? new ChunkFrames() : null;
     this.#left = announcedBytes ?? 0;
+  }
+
+  get failure(): SheepfsError | null {
+    return this.#failure;
   }
 
   get ended(): boolean {

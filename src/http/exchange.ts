@@ -1,3 +1,4 @@
+import type { SheepfsError } from "../base/errors.ts";
 import type { MaybePromise } from "../base/maybe-promise.ts";
 import type { Scope } from "../base/scope.ts";
 import type { BodyWriter } from "./body-writer.ts";
@@ -12,6 +13,8 @@ export interface RequestHeaders {
 export interface RequestBody {
   /** Bytes that the client announced; 0 without a body, null when it is chunked. */
   readonly announcedBytes: number | null;
+  /** Why it has ended too early; null when it has not. */
+  readonly failure: SheepfsError | null;
   /**
    * The next bytes, valid until the next call; null at the end. The first call answers
    * `Expect: 100-continue`.

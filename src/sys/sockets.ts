@@ -9,7 +9,13 @@ const nonBlocking = 0o4000;
 const closeOnExec = 0o2000000;
 
 const level = { socket: 1, tcp: 6, v6: 41 } as const;
-const socketOption = { reuseAddress: 2, error: 4, keepAlive: 9, linger: 13 } as const;
+const socketOption = {
+  reuseAddress: 2,
+  error: 4,
+  keepAlive: 9,
+  linger: 13,
+  reusePort: 15,
+} as const;
 const v6Only = 26;
 const tcpOption = { noDelay: 1, keepIdle: 4, keepInterval: 5, keepCount: 6 } as const;
 
@@ -47,6 +53,11 @@ export function tuneSocket(fd: number): void {
   setOption(fd, level.tcp, tcpOption.keepInterval, keepAlive.intervalSeconds);
   setOption(fd, level.tcp, tcpOption.keepCount, keepAlive.probes);
   dropOnClose(fd);
+}
+
+/** Whether another socket of ours may be bound to the same port, when it says the same. */
+export function sharePort(fd: number, on: boolean): void {
+  setOption(fd, level.socket, socketOption.reusePort, on ? 1 : 0);
 }
 
 /**

@@ -2,6 +2,7 @@ import { isIP } from "node:net";
 import { createSecureContext } from "node:tls";
 import { formatAddress } from "../base/address.ts";
 import { asSheepfsError, SheepfsError } from "../base/errors.ts";
+import { sharePort } from "./sockets.ts";
 import type { Accept, AcceptedEvents, AcceptedSocket, Listening } from "./tcp-listener.ts";
 
 export interface TlsListenOptions {
@@ -16,7 +17,10 @@ export interface TlsListenOptions {
 }
 
 export interface TlsListening extends Listening {
-  /** Shows another certificate to who connects from now on. @throws invalid when it is none */
+  /**
+   * Shows another certificate to who connects from now on.
+   * @throws invalid when it is none | unavailable; the old one is shown then
+   */
   renew(cert: string, key: string): void;
 }
 
@@ -30,7 +34,7 @@ export function listenTls({ host, port, cert, key, accept }: TlsListenOptions): 
     throw new SheepfsError("invalid", `'${host}' is no IP address to listen on`);
   }
   checkIdentity({ cert, key });
-  let listener = bind({ host, port, identity: { cert, key }, accept });
+  let listener = bind({ host, port, identity: { cert, key }, accept, sharesPort: false });
   const bound = listener.port;
   let closed = false;
   return {
@@ -43,9 +47,17 @@ export function listenTls({ host, port, cert, key, accept }: TlsListenOptions): 
       if (closed) return;
       const next = { cert: newCert, key: newKey };
       checkIdentity(next);
-      // Who connects in this very moment waits in no queue and tries again.
-      listener.stop(false);
-      listener = bind({ host, port: bound, identity: next, accept });
+      // The new one is there before the old one goes, which stays when that cannot be.
+      const before = listener;
+      share(before, true);
+      try {
+        listener = bind({ host, port: bound, identity: next, accept, sharesPort: true });
+      } finally {
+        share(before, false);
+      }
+      share(listener, false);
+      // Who was just connecting to it waits in no queue and tries again.
+      before.stop(false);
     },
   };
 }
@@ -76,13 +88,15 @@ interface BindOptions {
   readonly port: number;
   readonly identity: Identity;
   readonly accept: Accept;
+  readonly sharesPort: boolean;
 }
 
-function bind({ host, port, identity, accept }: BindOptions): Listener {
+function bind({ host, port, identity, accept, sharesPort }: BindOptions): Listener {
   try {
+    // The runtime has options that its types do not have.
+    const shared = { reusePort: sharesPort };
     return Bun.listen<Client>({
-      hostname: host,
-      port,
+      ...{ hostname: host, port, ...shared },
       tls: { cert: identity.cert, key: identity.key },
       socket: {
         open: (socket) => {
@@ -105,6 +119,11 @@ function bind({ host, port, identity, accept }: BindOptions): Listener {
       cause: error,
     });
   }
+}
+
+/** Lets another listener have the same port, or no longer. */
+function share(listener: Listener, on: boolean): void {
+  if ("fd" in listener && typeof listener.fd === "number") sharePort(listener.fd, on);
 }
 
 /** Decrypted bytes of one client that wait to be read; then it is paused. */

@@ -29,6 +29,11 @@ export function escapeName(name: Uint8Array): string {
     .join("");
 }
 
+/** A name that can stand as it is and is taken already: its first byte is escaped all the same. */
+export function escapeFirst(name: string): string {
+  return escaped(name.slice(0, 1)) + name.slice(1);
+}
+
 /** The same for a tag behind an `@`: an `@` of its own is escaped as well. */
 export function escapeTag(tag: Uint8Array): string {
   return escapeName(tag).replaceAll("@", "\\x40");

@@ -52,7 +52,7 @@ export interface DirNode extends NodeBase {
   list(scope: Scope): AsyncIterable<DirEntry>;
   /** @throws exists | no_space | name_too_long */
   makeFile?(name: string, scope: Scope): MaybePromise<FileNode>;
-  /** A new child that begins as `source` is and shares what it can with it. @throws invalid | exists */
+  /** A new child that begins as `source` is and shares what it can with it. @throws not_supported | exists */
   link?(source: Node, name: string, scope: Scope): MaybePromise<Node>;
   /** @throws exists | no_space | name_too_long */
   makeDir?(name: string, scope: Scope): MaybePromise<DirNode>;

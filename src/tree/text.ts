@@ -15,6 +15,8 @@ export interface TextOptions {
   readonly events: EventHub;
   readonly patience: Patience;
   readonly bornMs: number;
+  /** How long a rendering is shown again; `limits.textCacheMs` if not given. */
+  readonly freshMs?: number;
 }
 
 interface Rendering {
@@ -49,6 +51,7 @@ export class TextNode implements FileNode {
     this.#rendering = new Fresh({
       what: path,
       ...{ clock, patience },
+      ...(options.freshMs === undefined ? {} : { freshMs: options.freshMs }),
       make: async (scope) => ({
         bytes: encoder.encode(await render(scope)),
         atMs: clock.wallMs(),

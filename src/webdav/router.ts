@@ -65,11 +65,18 @@ export function route(
   try {
     const response = dispatch(request, user, site);
     return response instanceof Promise
-      ? response.catch((thrown: unknown) => errorResponse(thrown, site.log))
+      ? response.catch((thrown: unknown) => failed(thrown, request, site))
       : response;
   } catch (thrown) {
-    return errorResponse(thrown, site.log);
+    return failed(thrown, request, site);
   }
+}
+
+function failed(thrown: unknown, { body }: HttpRequest, site: Site): HttpResponse {
+  const { failure } = body;
+  // It was the client that was waited for, and not the cluster.
+  if (failure?.code === "timed_out" && thrown === failure) return refusal(408, failure.message);
+  return errorResponse(thrown, site.log);
 }
 
 function dispatch(

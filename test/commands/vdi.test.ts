@@ -24,6 +24,8 @@ test("a VDI is made, snapshotted, cloned, rolled back, grown, shown and deleted"
   await using cluster = await startSheepProcess();
   await must(cluster, "vdi create a --size 16M");
   await must(cluster, "vdi snapshot a --tag monday");
+  await must(cluster, "vdi retag a@monday weekly");
+  await must(cluster, "vdi retag a@1 monday");
   await must(cluster, "vdi clone a@monday b");
   await must(cluster, "vdi resize a 32M");
   const shown: unknown = JSON.parse(await must(cluster, "vdi show a@monday --json"));
@@ -46,6 +48,9 @@ test("what is refused has the exit code of its reason, and names it", async () =
     ["vdi snapshot a --tag monday", 3, "'monday' of VDI 'a' exists"],
     ["vdi snapshot a --tag 7", 1, "digits only"],
     ["vdi snapshot none --tag x", 5, "no VDI 'none'"],
+    ["vdi retag a@monday 7", 1, "digits only"],
+    ["vdi retag a weekly", 1, "'a' is no snapshot"],
+    ["vdi retag a@none weekly", 5, "'none' of VDI 'a'"],
     ["vdi clone a b", 1, "'a' is no snapshot"],
     ["vdi clone a@none b", 5, "'none' of VDI 'a'"],
     ["vdi clone a@monday a", 3, "'a' exists"],

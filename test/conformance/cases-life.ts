@@ -96,6 +96,92 @@ export const lifeGroups: readonly CaseGroup[] = [
         },
       },
       {
+        // [S-138]
+        name: "a renamed file is the same snapshot with another tag",
+        run: async (world) => {
+          const { subject } = world;
+          const vdi = await filled(world, "retag");
+          await subject.makeDir(`snapshot/${vdi}/monday`);
+          await writePart(subject, `volume/${vdi}`, 3 * MiB, pattern(2 * MiB, 2));
+          const { mtimeMs } = await subject.stat(`snapshot/${vdi}/monday`);
+          await subject.rename(`snapshot/${vdi}/monday`, `snapshot/${vdi}/weekly`);
+          expect(await subject.list(`snapshot/${vdi}`)).toEqual(["weekly"]);
+          expect((await subject.stat(`snapshot/${vdi}/weekly`)).mtimeMs).toBe(mtimeMs);
+          expect(await holds(world, `snapshot/${vdi}/weekly`, 1)).toBe(true);
+          expect(await holds(world, `volume/${vdi}`, 2)).toBe(true);
+          expect(await readText(subject, "vdi/list")).toContain(" weekly ");
+          expect(await readText(subject, `vdi/${vdi}/parent`)).toBe(`${vdi}@weekly\n`);
+          const gone = `snapshot/${vdi}/monday`;
+          await expectFailure(subject, subject.stat(gone), "not_found");
+          await subject.makeDir(gone);
+          await subject.remove(gone);
+          await subject.remove(`snapshot/${vdi}/weekly`);
+        },
+      },
+      {
+        name: "is renamed while it is read",
+        run: async (world) => {
+          const { subject } = world;
+          const vdi = await filled(world, "reading");
+          await subject.makeDir(`snapshot/${vdi}/monday`);
+          {
+            await using file = await subject.open(`snapshot/${vdi}/monday`, "read");
+            await subject.rename(`snapshot/${vdi}/monday`, `snapshot/${vdi}/weekly`);
+            expect(sameContent(await file.read(3 * MiB, 2 * MiB), pattern(2 * MiB, 1))).toBe(true);
+          }
+          await subject.remove(`snapshot/${vdi}/weekly`);
+        },
+      },
+      {
+        // [S-138]
+        name: "a rename replaces nothing, and gives no tag that could not be made",
+        run: async (world) => {
+          const { subject, cluster } = world;
+          const vdi = await filled(world, "over");
+          const other = await cluster.createVdi("elsewhere", { size: "8M" });
+          const [one, two] = [`snapshot/${vdi}/one`, `snapshot/${vdi}/two`];
+          await subject.makeDir(one);
+          await subject.makeDir(two);
+          const rows = [
+            [two, "exists"],
+            [`snapshot/${vdi}/17`, "invalid"],
+            [`snapshot/${vdi}/a\\x41`, "invalid"],
+            [`snapshot/${other}/one`, "not_supported"],
+            [`volume/${vdi}-new`, "not_supported"],
+          ] as const;
+          for (const [target, code] of rows) {
+            await expectFailure(subject, subject.rename(one, target), code);
+          }
+          const missing = subject.rename(`snapshot/${vdi}/none`, `snapshot/${vdi}/three`);
+          await expectFailure(subject, missing, "not_found");
+          expect(await subject.list(`snapshot/${vdi}`)).toEqual(["one", "two"]);
+          await attach(subject, `${vdi}@one`);
+          await expectFailure(subject, subject.rename(one, `snapshot/${vdi}/three`), "busy");
+          await detach(subject, `${vdi}@one`);
+          await subject.remove(one);
+          await subject.remove(two);
+        },
+      },
+      {
+        // [S-139]
+        name: "what is no snapshot is not renamed",
+        run: async (world) => {
+          const { subject } = world;
+          const vdi = await filled(world, "stays");
+          const rows = [
+            [`volume/${vdi}`, `volume/${vdi}-new`],
+            [`vdi/${vdi}`, `vdi/${vdi}-new`],
+            [`vdi/${vdi}/size`, `vdi/${vdi}/bytes`],
+            [`snapshot/${vdi}`, `snapshot/${vdi}-new`],
+            ["vdi/list", "vdi/all"],
+          ] as const;
+          for (const [source, target] of rows) {
+            await expectFailure(subject, subject.rename(source, target), "not_supported");
+          }
+          expect(await holds(world, `volume/${vdi}`, 1)).toBe(true);
+        },
+      },
+      {
         name: "a snapshot that somebody else made is there within two seconds",
         run: async (world) => {
           const { subject, other } = world;
@@ -163,7 +249,7 @@ export const lifeGroups: readonly CaseGroup[] = [
           const { subject } = world;
           const vdi = await filled(world, "wrong");
           const linking = subject.link(`volume/${vdi}`, `volume/${vdi}-copy`);
-          await expectFailure(subject, linking, "invalid");
+          await expectFailure(subject, linking, "not_supported");
           await subject.makeDir(`snapshot/${vdi}/monday`);
           const over = subject.link(`snapshot/${vdi}/monday`, `volume/${vdi}`);
           await expectFailure(subject, over, "exists");
@@ -226,6 +312,7 @@ export const lifeGroups: readonly CaseGroup[] = [
           const refused = [
             () => subject.makeDir(`snapshot/${vdi}/tuesday`),
             () => subject.remove(`snapshot/${vdi}/monday`),
+            () => subject.rename(`snapshot/${vdi}/monday`, `snapshot/${vdi}/tuesday`),
             () => subject.link(`snapshot/${vdi}/monday`, `volume/${vdi}-copy`),
             () => subject.create(`volume/${vdi}-new`, 4 * MiB),
           ];

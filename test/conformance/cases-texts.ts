@@ -21,7 +21,10 @@ export const textGroups: readonly CaseGroup[] = [
         name: "has its directories and files, each of its kind, and no others",
         run: async ({ subject }) => {
           for (const [path, names] of Object.entries(directories)) {
-            expect(await subject.list(path)).toEqual([...names]);
+            const listed = await subject.list(path);
+            // The cluster may have VDIs of others.
+            if (path === "vdi") expect(listed).toEqual(expect.arrayContaining([...names]));
+            else expect(listed).toEqual([...names]);
             expect((await subject.stat(path)).kind).toBe("dir");
             for (const name of path === "" ? [] : names) {
               expect((await subject.stat(`${path}/${name}`)).kind).toBe("file");

@@ -1,5 +1,5 @@
 import { close, constants, fsync, ftruncate, open, read, write } from "node:fs";
-import { link, mkdir, readdir, stat, truncate, unlink } from "node:fs/promises";
+import { link, mkdir, readdir, rename, stat, truncate, unlink } from "node:fs/promises";
 import { promisify } from "node:util";
 import type { ErrorCode } from "../../src/base/errors.ts";
 import { errno, errnoOf, ioErrnoOf } from "../../src/fuse/errno.ts";
@@ -76,6 +76,10 @@ class MountSubject implements Subject {
 
   async link(source: string, path: string): Promise<void> {
     await link(this.#mount.file(source), this.#mount.file(path));
+  }
+
+  async rename(source: string, path: string): Promise<void> {
+    await rename(this.#mount.file(source), this.#mount.file(path));
   }
 
   shows(thrown: unknown, code: ErrorCode): boolean {

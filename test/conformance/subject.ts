@@ -34,6 +34,8 @@ export interface Subject extends AsyncDisposable {
   remove(path: string): Promise<void>;
   /** `path` becomes what `source` is, without a byte being copied. */
   link(source: string, path: string): Promise<void>;
+  /** `path` is what `source` was until now, which is not there any more. */
+  rename(source: string, path: string): Promise<void>;
   /** Whether a failure is how this way shows that code. */
   shows(thrown: unknown, code: ErrorCode): boolean;
 }

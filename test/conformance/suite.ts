@@ -1,6 +1,7 @@
 import { describe, test } from "bun:test";
 import { configGroups } from "./cases-config.ts";
 import { controlGroups } from "./cases-control.ts";
+import { factGroups } from "./cases-facts.ts";
 import { lifeGroups } from "./cases-life.ts";
 import { nameGroups } from "./cases-names.ts";
 import { textGroups } from "./cases-texts.ts";
@@ -13,7 +14,7 @@ const caseDeadlineMs = 30_000;
 
 const groups = [
   ...[...textGroups, ...controlGroups, ...volumeGroups],
-  ...[...nameGroups, ...configGroups, ...lifeGroups],
+  ...[...nameGroups, ...configGroups, ...lifeGroups, ...factGroups],
 ];
 
 /** What the tree promises, whichever way somebody comes to it. */

@@ -81,6 +81,13 @@ class TreeSubject implements Subject {
     await dir.link(await this.#find(source), name, scope());
   }
 
+  async rename(source: string, path: string): Promise<void> {
+    const { dir, name } = await this.#place(source);
+    const to = await this.#place(path);
+    if (dir.move === undefined) throw new SheepfsError("not_supported", source);
+    await dir.move(name, to.dir, to.name, scope());
+  }
+
   shows(thrown: unknown, code: ErrorCode): boolean {
     return thrown instanceof SheepfsError && thrown.code === code;
   }

@@ -14,6 +14,7 @@ export const webdavKind: SubjectKind = {
       "the length is a property that only the server sets; the mount's run of this case has it",
     "gives back what is discarded":
       "HTTP has no verb that makes a part of a file a hole; the mount's run of this case has it",
+    "is renamed while it is read": "HTTP has no open; the mount's run of this case has it",
     "is not detached while it is open":
       "HTTP has no open; that a request under way keeps its volume is in webdav.test.ts",
   },
@@ -114,6 +115,13 @@ class WebdavSubject implements Subject {
     const headers = { Destination: this.#url(path), Overwrite: "F" };
     const answer = await fetch(this.#url(source), { method: "COPY", headers });
     await orFail(`COPY ${source}`, answer);
+  }
+
+  async rename(source: string, path: string): Promise<void> {
+    const answer = await fetch(this.#url(source), {
+      ...{ method: "MOVE", headers: { Destination: this.#url(path) } },
+    });
+    await orFail(`MOVE ${source}`, answer);
   }
 
   shows(thrown: unknown, code: ErrorCode): boolean {

@@ -41,6 +41,7 @@ test.skipIf(cannotMount !== null)(
       expect(xattrNames(path)).toContain("user.sheepfs.vid");
       expect(xattr(path, "user.sheepfs.vid")).toMatch(/^[0-9a-f]+$/);
       expect(xattr(path, "user.sheepfs.copies")).toBe("1");
+      expect(xattr(path, "user.sheepfs.policy")).toBe("replicated");
       expect(xattr(path, "user.sheepfs.object-size")).toBe("1048576");
       expect(xattr(path, "user.other")).toBeNull();
     }

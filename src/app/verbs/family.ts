@@ -1,9 +1,9 @@
 import type { Address } from "../../base/address.ts";
 import { listHeaders } from "../../cluster/vdis.ts";
+import { type VdiJson, vdiJson } from "../../tree/entries/vdi-json.ts";
 import type { InodeHeader } from "../../wire/inode.ts";
 import { titleOf } from "./check.ts";
 import { withCluster } from "./cluster.ts";
-import { type VdiJson, vdiJson } from "./vdi-json.ts";
 
 /** A VDI or snapshot among its relatives. */
 export interface RelativeJson extends VdiJson {

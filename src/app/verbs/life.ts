@@ -1,13 +1,27 @@
 import type { Address } from "../../base/address.ts";
 import { cloneVdi } from "../../cluster/clone-vdi.ts";
 import { growVdi } from "../../cluster/grow-vdi.ts";
+import { retagSnapshot } from "../../cluster/retag-snapshot.ts";
 import { rollbackVdi } from "../../cluster/rollback-vdi.ts";
 import { realClock } from "../../sys/clock.ts";
+import { type VdiJson, vdiJson } from "../../tree/entries/vdi-json.ts";
 import { unescapeName } from "../../tree/names.ts";
 import { isGone } from "../self.ts";
 import { withCluster } from "./cluster.ts";
 import { namedSnapshot } from "./named.ts";
-import { type VdiJson, vdiJson } from "./vdi-json.ts";
+
+/** @param snapshot NAME@TAG or NAME@ID */
+export async function changeTag(
+  gateways: readonly Address[],
+  snapshot: string,
+  newTag: string,
+): Promise<VdiJson> {
+  const tag = unescapeName(newTag);
+  return await withCluster(gateways, async (caller, scope) => {
+    const { name } = await namedSnapshot(caller, snapshot, scope);
+    return vdiJson(await retagSnapshot(caller, name, tag, scope));
+  });
+}
 
 /** @param source NAME@TAG or NAME@ID */
 export async function makeClone(

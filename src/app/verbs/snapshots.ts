@@ -16,11 +16,11 @@ import { resolveVdi } from "../../cluster/resolve.ts";
 import { snapshotVdi } from "../../cluster/snapshot-vdi.ts";
 import { cardOf } from "../../keeper/find.ts";
 import { realClock } from "../../sys/clock.ts";
+import { type VdiJson, vdiJson } from "../../tree/entries/vdi-json.ts";
 import { escapeName, unescapeName } from "../../tree/names.ts";
 import { isGone, newHolder } from "../self.ts";
 import { withCluster } from "./cluster.ts";
 import { writePath } from "./tree.ts";
-import { type VdiJson, vdiJson } from "./vdi-json.ts";
 
 const controlPath = "vdi/snapshot";
 

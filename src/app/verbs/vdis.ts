@@ -5,11 +5,16 @@ import { type DeleteProgress, deleteVdi } from "../../cluster/delete-vdi.ts";
 import { listVdis, vdiFacts } from "../../cluster/vdis.ts";
 import { realClock } from "../../sys/clock.ts";
 import { renderVdiList } from "../../tree/entries/render-vdi-list.ts";
+import {
+  type ListedVdiJson,
+  listedJson,
+  type VdiJson,
+  vdiJson,
+} from "../../tree/entries/vdi-json.ts";
 import { unescapeName } from "../../tree/names.ts";
 import { isGone } from "../self.ts";
 import { withCluster } from "./cluster.ts";
 import { namedVdi } from "./named.ts";
-import { type ListedVdiJson, listedJson, type VdiJson, vdiJson } from "./vdi-json.ts";
 
 /** Every VDI and snapshot, as data and as `dog vdi list` prints them. */
 export async function listAllVdis(

@@ -8,6 +8,7 @@ import { importCommand } from "./import.ts";
 import { list } from "./list.ts";
 import { lock, unlock } from "./lock.ts";
 import { resize } from "./resize.ts";
+import { retag } from "./retag.ts";
 import { rollback } from "./rollback.ts";
 import { show } from "./show.ts";
 import { snapshot } from "./snapshot.ts";
@@ -18,7 +19,7 @@ export const vdiCommands: CommandGroup = {
   commands: {
     ...{ list, show, tree },
     ...{ create, resize, delete: remove },
-    ...{ snapshot, clone, rollback },
+    ...{ snapshot, retag, clone, rollback },
     ...{ export: exportCommand, import: importCommand },
     ...{ check, lock, unlock },
   },

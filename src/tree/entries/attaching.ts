@@ -1,8 +1,10 @@
+import { sameBytes } from "../../base/bytes.ts";
 import { asSheepfsError, SheepfsError } from "../../base/errors.ts";
 import type { Scope } from "../../base/scope.ts";
 import type { AttachedVolumes, AttachRequest } from "../../volume/attach.ts";
 import type { AttachedVolume } from "../../volume/attached.ts";
 import { escapeName, escapeTag, fittedName, unescapeBytes, utf8Text } from "../names.ts";
+import type { VdiLife } from "./life.ts";
 import { vdiMeanings } from "./vdi-names.ts";
 
 const at = 0x40;
@@ -54,6 +56,33 @@ export async function attachMade(
     const text = `VDI '${title}' was made and is not attached: ${message}`;
     throw new SheepfsError(code, text, { cause: thrown });
   }
+}
+
+/** What the working VDI of that name is attached as; null when it is not. */
+/** What writes that VDI here; null when it is not attached. */
+export function attachedWorking(
+  volumes: Pick<AttachedVolumes, "list">,
+  name: Uint8Array,
+): AttachedVolume | null {
+  const attached = volumes.list().find((one) => {
+    return one.name.snapshot === null && sameBytes(one.name.name, name);
+  });
+  return attached ?? null;
+}
+
+/**
+ * Gives a working VDI another size, which is not smaller; where it is attached it shows it at once.
+ * @throws invalid for a smaller size | read_only | too_large | not_found | …
+ */
+export async function growWorking(
+  { life, volumes }: { readonly life: VdiLife; readonly volumes: AttachedVolumes },
+  name: Uint8Array,
+  sizeBytes: number,
+  scope: Scope,
+): Promise<void> {
+  await life.grow(name, sizeBytes, scope);
+  const attached = attachedWorking(volumes, name);
+  if (attached !== null) await volumes.refresh(attached, scope);
 }
 
 /**

@@ -6,22 +6,32 @@ import { escapeName, escapeTag, fittedName } from "../names.ts";
 import type { EntryBase } from "./entry.ts";
 import type { VdiHeader } from "./life.ts";
 
-/** All snapshots of one name, and whether there is a working VDI of it. */
+/** All that has one name. */
 export interface Family {
   readonly name: Uint8Array;
+  /** Null when only snapshots are left. */
+  readonly working: VdiHeader | null;
   /** By the name under which they are listed, the oldest first. */
   readonly snapshots: ReadonlyMap<string, VdiHeader>;
 }
 
 export type Families = ReadonlyMap<string, Family>;
 
+interface LastListing {
+  readonly listed: ListedHeaders | null;
+  /** When all of it was read. */
+  readonly readMs: number;
+}
+
+const nothingListed: LastListing = { listed: null, readMs: 0 };
+
 /**
- * The VDIs of a cluster by name, looked at once a second at most. What is a snapshot stays as it is,
- * so of many only the working ones are read again.
+ * The VDIs of a cluster by name, looked at once a second at most, and less often where that takes long. What is a snapshot stays as it is,
+ * but for a tag that somebody changes, so of many only the working ones are read each time.
  */
 export class FamilyList {
   readonly #fresh: Fresh<Families>;
-  #last: { readonly listed: ListedHeaders | null } = { listed: null };
+  #last = nothingListed;
 
   constructor(
     list: (scope: Scope, known: ListedHeaders | null) => Promise<ListedHeaders>,
@@ -32,13 +42,15 @@ export class FamilyList {
       restFactor: limits.listingRestFactor,
       make: async (scope) => {
         const last = this.#last;
-        const listed = await list(scope, last.listed);
+        const startedMs = clock.nowMs();
+        const isRecent = startedMs - last.readMs < limits.snapshotHeadersMs;
+        const listed = await list(scope, isRecent ? last.listed : null);
+        const readMs = isRecent && last.listed !== null ? last.readMs : startedMs;
         // What was begun before something was forgotten is not to be remembered.
-        if (this.#last === last) this.#last = { listed };
+        if (this.#last === last) this.#last = { listed, readMs };
         return familiesOf(listed.headers);
       },
-      clock,
-      patience,
+      ...{ clock, patience },
     });
   }
 
@@ -48,7 +60,15 @@ export class FamilyList {
 
   /** It may be another cluster. */
   forget(): void {
-    this.#last = { listed: null };
+    this.#last = { ...nothingListed };
+    this.invalidate();
+  }
+
+  /** A snapshot has another tag. */
+  forgetOne(vid: number): void {
+    const { listed, readMs } = this.#last;
+    const headers = listed?.headers.filter((header) => header.vid !== vid) ?? [];
+    this.#last = { listed: listed === null ? null : { ...listed, headers }, readMs };
     this.invalidate();
   }
 
@@ -67,7 +87,8 @@ export function familiesOf(headers: readonly VdiHeader[]): Families {
     if (first === undefined) continue;
     const snapshots = members.filter(({ isSnapshot }) => isSnapshot);
     snapshots.sort((a, b) => a.snapId - b.snapId);
-    families.set(title, { name: first.name, snapshots: titled(snapshots) });
+    const working = members.find(({ isSnapshot }) => !isSnapshot) ?? null;
+    families.set(title, { name: first.name, working, snapshots: titled(snapshots) });
   }
   return families;
 }

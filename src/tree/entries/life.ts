@@ -17,6 +17,7 @@ export interface VdiLife {
   delete(name: VdiNameLike, scope: Scope): Promise<void>;
   /** Of all of them at one moment; of those attached here, writes are held back meanwhile. */
   snapshot(names: readonly Uint8Array[], tag: Uint8Array, scope: Scope): Promise<void>;
+  retag(snapshot: VdiNameLike, tag: Uint8Array, scope: Scope): Promise<void>;
   clone(source: VdiNameLike, name: Uint8Array, scope: Scope): Promise<void>;
 }
 
@@ -35,6 +36,7 @@ export function announced(life: VdiLife, changed: () => void): VdiLife {
     grow: (name, sizeBytes, scope) => then(life.grow(name, sizeBytes, scope)),
     delete: (name, scope) => then(life.delete(name, scope)),
     snapshot: (names, tag, scope) => then(life.snapshot(names, tag, scope)),
+    retag: (snapshot, tag, scope) => then(life.retag(snapshot, tag, scope)),
     clone: (source, name, scope) => then(life.clone(source, name, scope)),
   };
 }

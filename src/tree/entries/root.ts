@@ -31,6 +31,7 @@ import { renderVdiList } from "./render-vdi-list.ts";
 import { SnapshotDir } from "./snapshot.ts";
 import { Summary } from "./summary.ts";
 import { mountControl, snapshotControl, unmountControl } from "./vdi.ts";
+import { VdiDir } from "./vdi-dir.ts";
 import { VolumeDir } from "./volume-dir.ts";
 
 /** What the tree shows of a cluster; the functions of `cluster/` with a client bound to them. */
@@ -39,6 +40,8 @@ export interface ClusterFacts {
   vdis(scope: Scope): Promise<readonly VdiFacts[]>;
   /** @param known an earlier one, of which snapshots need not be read again */
   headers(scope: Scope, known: ListedHeaders | null): Promise<ListedHeaders>;
+  /** Of one VDI; null when it is deleted or cannot be read. */
+  vdi(vid: number, scope: Scope): Promise<VdiFacts | null>;
   nodes(scope: Scope): Promise<readonly ListedNode[]>;
   nodeSpaces(scope: Scope): Promise<readonly NodeSpace[]>;
   space(scope: Scope): Promise<SpaceInfo>;
@@ -88,7 +91,10 @@ export function buildTree(ports: TreePorts): Tree {
     families.forget();
     changed(clusterInfo, clusterStatus, vdiList, nodeInfo, nodeList);
   };
-  const written = (): void => changed(vdiList, nodeInfo);
+  const written = (): void => {
+    vdi.changed();
+    changed(vdiList, nodeInfo);
+  };
   const life = announced(ports.life, () => {
     families.invalidate();
     written();
@@ -96,26 +102,31 @@ export function buildTree(ports: TreePorts): Tree {
 
   const snapshots = new SnapshotDir({ ...base, families, volumes, life });
   const snapshot = snapshotControl(life, (name, tag) => snapshots.made(name, tag), base);
-
+  const controls = { list: vdiList, mount, unmount, snapshot };
+  const vdi = new VdiDir({ ...base, families, volumes, life, facts, controls });
   const dir = (children: Readonly<Record<string, Node>>): TreeDir =>
     new TreeDir(base.ids.next(), bornMs, children);
   const root = new TreeDir(rootId, bornMs, {
     cluster: dir({ info: clusterInfo, status: clusterStatus }),
-    vdi: dir({ list: vdiList, mount, unmount, snapshot }),
+    vdi,
     volume: new VolumeDir({ ...base, volumes, life, pageCache, written }),
     snapshot: snapshots,
     node: dir({ info: nodeInfo, list: nodeList }),
-    config: dir({
-      sheep_info: sheepInfoControl(config, moved, base),
-      page_cache: pageCacheControl(pageCache, base),
-      object_cache: objectCacheControl(config, base),
-    }),
+    config: dir(settingsOf(ports, moved, base)),
     ...(ports.scratch ? { scratch: scratchDir(base) } : {}),
   });
   return {
     ...{ root, events },
     space: (scope) => spaceSoon(space, scope),
     summary: (scope) => summary.lines(scope),
+  };
+}
+
+function settingsOf({ config, pageCache }: TreePorts, moved: () => void, base: EntryBase) {
+  return {
+    sheep_info: sheepInfoControl(config, moved, base),
+    page_cache: pageCacheControl(pageCache, base),
+    object_cache: objectCacheControl(config, base),
   };
 }
 

@@ -20,6 +20,7 @@ import type {
 } from "../node.ts";
 import type { EntryBase } from "./entry.ts";
 import type { VdiHeader } from "./life.ts";
+import { policyText } from "./vdi-json.ts";
 
 export interface SnapshotFileOptions {
   readonly header: VdiHeader;
@@ -127,6 +128,7 @@ export class SnapshotFile implements FileNode {
     return new Map([
       ["vid", header.vid.toString(16)],
       ["copies", String(header.copies)],
+      ["policy", policyText(header)],
       ["object-size", String(objectBytesOf(header))],
     ]);
   }

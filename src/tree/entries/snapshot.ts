@@ -123,10 +123,7 @@ class VdiSnapshots implements DirNode {
   }
 
   async remove(title: string, scope: Scope): Promise<void> {
-    const header = (await this.#snapshots(scope)).get(title);
-    if (header === undefined) {
-      throw new SheepfsError("not_found", `there is no snapshot '${title}' of '${this.#title}'`);
-    }
+    const header = await this.#headerOf(title, scope);
     await this.#refuseAttached(header, scope);
     const { life, clock } = this.#shared;
     try {
@@ -135,6 +132,29 @@ class VdiSnapshots implements DirNode {
       await this.#file(header).remove(() => life.delete(named(header), own));
     } finally {
       this.changed(title);
+    }
+  }
+
+  /** Another tag: nothing else of a snapshot can change, so it stays where it is. */
+  async move(title: string, into: DirNode, toTitle: string, scope: Scope): Promise<void> {
+    const header = await this.#headerOf(title, scope);
+    if (into !== this) {
+      const text = "a snapshot cannot move to another VDI; only its tag can be changed";
+      throw new SheepfsError("not_supported", text);
+    }
+    if ((await this.#snapshots(scope)).has(toTitle)) {
+      throw new SheepfsError("exists", `snapshot/${this.#title}/${toTitle} exists`);
+    }
+    const tag = newNameBytes(toTitle, escapeTag);
+    // It is attached by its name, and would be looked for under that.
+    await this.#refuseAttached(header, scope);
+    const { life, families } = this.#shared;
+    try {
+      await life.retag(named(header), tag, scope);
+    } finally {
+      families.forgetOne(header.vid);
+      this.changed(title);
+      this.changed(toTitle);
     }
   }
 
@@ -160,6 +180,12 @@ class VdiSnapshots implements DirNode {
     return file;
   }
 
+  async #headerOf(title: string, scope: Scope): Promise<VdiHeader> {
+    const header = (await this.#snapshots(scope)).get(title);
+    if (header !== undefined) return header;
+    throw new SheepfsError("not_found", `there is no snapshot '${title}' of '${this.#title}'`);
+  }
+
   async #snapshots(scope: Scope): Promise<ReadonlyMap<string, VdiHeader>> {
     const family = (await this.#shared.families.get(scope)).get(this.#title);
     return family?.snapshots ?? new Map<string, VdiHeader>();
@@ -175,7 +201,8 @@ function named({ name, snapId, vid }: VdiHeader) {
   return { name, snapshot: { id: snapId }, vid };
 }
 
-function dirAttr(atMs: number): Attr {
+/** Of a directory whose times nothing tells. */
+export function dirAttr(atMs: number): Attr {
   const times = { mtimeMs: atMs, ctimeMs: atMs, birthtimeMs: atMs };
   return { kind: "dir", sizeBytes: 0, allocatedBytes: 0, mode: 0o755, ...times };
 }

@@ -73,7 +73,7 @@ export class VolumeDir implements DirNode {
     const snapshot = source instanceof SnapshotFile ? source.name : this.#nameOf(source);
     if (snapshot === null || snapshot.snapshot === null) {
       const text = "only a snapshot can be cloned: ln snapshot/VDI/TAG volume/NAME";
-      throw new SheepfsError("invalid", text);
+      throw new SheepfsError("not_supported", text);
     }
     if (this.lookup(name) !== null) throw new SheepfsError("exists", `volume/${name} exists`);
     const { life, volumes } = this.#options;

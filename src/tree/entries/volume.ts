@@ -17,9 +17,11 @@ import type {
   OpenFile,
   OpenMode,
 } from "../node.ts";
+import { growWorking } from "./attaching.ts";
 import type { Switch } from "./config.ts";
 import type { EntryBase } from "./entry.ts";
 import type { VdiLife } from "./life.ts";
+import { policyText } from "./vdi-json.ts";
 import { VolumeVersions } from "./volume-version.ts";
 
 export interface VolumeOptions extends EntryBase {
@@ -102,9 +104,7 @@ export class VolumeNode implements FileNode {
   async setSize(bytes: number, scope: Scope): Promise<void> {
     const { name, readOnly, title } = this.#attached;
     if (readOnly) throw new SheepfsError("read_only", `'${title}' is attached for reading only`);
-    const { life, volumes } = this.#options;
-    await life.grow(name.name, bytes, scope);
-    await volumes.refresh(this.#attached, scope);
+    await growWorking(this.#options, name.name, bytes, scope);
   }
 
   open(mode: OpenMode): OpenFile {
@@ -121,10 +121,11 @@ export class VolumeNode implements FileNode {
 
   details(): ReadonlyMap<string, string> {
     const { volume } = this.#attached;
-    const { vid, copies } = volume.header;
+    const { vid, copies, copyPolicy } = volume.header;
     return new Map([
       ["vid", vid.toString(16)],
       ["copies", String(copies)],
+      ["policy", policyText({ copyPolicy })],
       ["object-size", String(volume.objectBytes)],
     ]);
   }

@@ -80,11 +80,15 @@ export async function move(request: DavRequest, site: Site): Promise<HttpRespons
   const { from, into, source, target, replaced } = plan;
   const { scope } = request;
   const name = source.at(-1) ?? "";
-  await throughFreeName(plan, scope, {
-    begin: async (free) => await from.move?.(name, into, free, scope),
-    finish: async () => {},
-    undo: async (free) => await into.move?.(free, from, name, scope),
-  });
+  if (replaced === null) {
+    await from.move?.(name, into, target.at(-1) ?? "", scope);
+  } else {
+    await throughFreeName(plan, scope, {
+      begin: async (free) => await from.move?.(name, into, free, scope),
+      finish: async () => {},
+      undo: async (free) => await into.move?.(free, from, name, scope),
+    });
+  }
   site.locks.removeBelow(source);
   site.locks.removeBelow(target);
   site.properties.move({ source, target });
@@ -140,11 +144,17 @@ async function planTransfer(request: DavRequest, site: Site): Promise<Transfer |
   }
   const into = await findParent(site, target, scope);
   if (into === null) return noParent();
-  if (into.move === undefined) return refusal(403, "nothing can be put there");
+  const takes = method === "COPY" ? into.makeFile : into.move;
+  if (takes === undefined || into.move === undefined) {
+    return refusal(403, "nothing can be put there");
+  }
   const unkept = clutterRefusal(target.at(-1) ?? "");
   if (unkept !== null) return unkept;
   const replaced = await findNode(site, target, scope);
   if (replaced !== null && !overwrite) return refusal(412, "the destination exists");
+  if (replaced !== null && into.removalIsFinal === true) {
+    return refusal(412, "the destination exists; delete it first");
+  }
   const plan = { node, from, into, source, target, replaced, deep };
   return checkWriteConditions(request, node) ?? checkTransferLocks(plan, request, site) ?? plan;
 }

@@ -26,17 +26,24 @@ interface KernelOptions {
 /** A clock that a test moves. */
 export class TestClock implements Clock {
   #nowMs = 1_000;
+  readonly #timers = new Set<{ readonly atMs: number; readonly fire: () => void }>();
   nowMs(): number {
     return this.#nowMs;
   }
   wallMs(): number {
     return 1_700_000_000_000 + this.#nowMs;
   }
-  after(): { cancel(): void } {
-    return { cancel() {} };
+  after(delayMs: number, fire: () => void): { cancel(): void } {
+    const timer = { atMs: this.#nowMs + delayMs, fire };
+    this.#timers.add(timer);
+    return { cancel: () => this.#timers.delete(timer) };
   }
   advance(ms: number): void {
     this.#nowMs += ms;
+    for (const timer of [...this.#timers]) {
+      if (timer.atMs > this.#nowMs || !this.#timers.delete(timer)) continue;
+      timer.fire();
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { type Logger, silentLogger } from "../../../src/base/log.ts";
-import { CreateIn, EntryOut, OpenOut } from "../../../src/fuse/abi.ts";
+import { CreateIn, EntryOut, OpenOut, openExclusive } from "../../../src/fuse/abi.ts";
+import { errno } from "../../../src/fuse/errno.ts";
 import { EventHub, NodeIds } from "../../../src/tree/events.ts";
 import { scratchDir } from "../../../src/tree/scratch.ts";
 import { ManualClock, turns } from "../tree/manual-clock.ts";
@@ -10,8 +11,8 @@ import { MemoryDir, MemoryTree } from "./memory-tree.ts";
 
 const readWrite = 2;
 
-function createBody(name: string): Uint8Array {
-  return Buffer.concat([CreateIn.encode({ flags: readWrite, mode: 0o644 }), nameBytes(name)]);
+function createBody(name: string, flags = readWrite): Uint8Array {
+  return Buffer.concat([CreateIn.encode({ flags, mode: 0o644 }), nameBytes(name)]);
 }
 
 async function given(log: Logger = silentLogger) {
@@ -47,4 +48,14 @@ test("a new file that nobody waits for any more is not open, and no other reques
   // Had they stayed open, the first handle would not be free.
   const { view } = await kernel.ask("CREATE", nodeId, createBody("d"));
   expect(OpenOut.read(view, EntryOut.size).fhLow).toBe(0);
+});
+
+test("who makes a file that somebody else has just made opens it, but not with O_EXCL", async () => {
+  const { kernel, nodeId } = await given();
+  const first = await kernel.ask("CREATE", nodeId, createBody("new"));
+  const second = await kernel.ask("CREATE", nodeId, createBody("new"));
+  expect([first.error, second.error]).toEqual([0, 0]);
+  expect(EntryOut.read(second.view, 0).nodeId).toBe(EntryOut.read(first.view, 0).nodeId);
+  const third = await kernel.ask("CREATE", nodeId, createBody("new", readWrite | openExclusive));
+  expect(third.error).toBe(errno.EEXIST);
 });

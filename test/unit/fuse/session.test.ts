@@ -1,5 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { SheepfsError } from "../../../src/base/errors.ts";
+import { limits } from "../../../src/base/limits.ts";
+import type { Transfer } from "../../../src/base/transfer.ts";
 import { InitOut, InterruptIn } from "../../../src/fuse/abi.ts";
 import { errno } from "../../../src/fuse/errno.ts";
 import { messageNames, messageTable } from "../../../src/fuse/messages.ts";
@@ -98,9 +100,32 @@ describe("many at once", () => {
     const [transfer] = volume.held;
     transfer?.scope.onCancel(() => transfer.done(new SheepfsError("cancelled", "interrupted")));
     kernel.tell("INTERRUPT", 0, InterruptIn.encode({ uniqueLow: unique, uniqueHigh: 0 }));
+    expect(kernel.replies.some((other) => other.unique === unique)).toBe(false);
+    kernel.clock.advance(limits.interruptPatienceMs);
     expect((await reply).error).toBe(errno.EINTR);
     kernel.tell("INTERRUPT", 0, InterruptIn.encode({ uniqueLow: unique, uniqueHigh: 0 }));
     expect(kernel.replies.filter((other) => other.unique === unique).length).toBe(1);
+  });
+
+  // [S-142]
+  test("what is answered soon after it was interrupted is answered as if it were not", async () => {
+    const { tree, volume } = world();
+    const kernel = await TestKernel.ready(tree);
+    const nodeId = await walk(kernel, "volume/test");
+    const fh = await open(kernel, nodeId, 0);
+    const held: Transfer[] = [];
+    volume.held = held;
+    const { unique, reply } = kernel.post("READ", nodeId, readBody(fh, 0, 4_096));
+    kernel.tell("INTERRUPT", 0, InterruptIn.encode({ uniqueLow: unique, uniqueHigh: 0 }));
+    kernel.clock.advance(limits.interruptPatienceMs - 1);
+    for (const transfer of held.splice(0)) volume.finish(transfer, false);
+    expect(await reply).toMatchObject({ error: 0 });
+    // Its buffer may have another message by now, which nobody has interrupted.
+    const next = kernel.post("READ", nodeId, readBody(fh, 0, 4_096));
+    kernel.clock.advance(limits.interruptPatienceMs);
+    expect(held.map(({ scope }) => scope.cancelled)).toEqual([false]);
+    for (const transfer of held) volume.finish(transfer, false);
+    expect(await next.reply).toMatchObject({ error: 0 });
   });
 
   test("when all buffers are taken nothing more is read until one is free", async () => {

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { SheepfsError } from "../../../src/base/errors.ts";
 import { CancelScope } from "../../../src/base/scope.ts";
-import { FlushIn, WriteOut } from "../../../src/fuse/abi.ts";
+import { FlushIn, RenameIn, WriteOut } from "../../../src/fuse/abi.ts";
 import { errno } from "../../../src/fuse/errno.ts";
 import { type MessageName, messageTable } from "../../../src/fuse/messages.ts";
 import { type SessionChange, savedSession } from "../../../src/fuse/saved.ts";
@@ -145,12 +145,26 @@ function changing(done: string[]): Tree {
   const { tree } = world();
   const dir = tree.root.lookup("volume") as DirNode;
   dir.remove = (name) => void done.push(`rm ${name}`);
+  dir.move = (name, _into, toName) => void done.push(`mv ${name} ${toName}`);
   dir.makeDir = (name) => {
     done.push(`mkdir ${name}`);
     return new MemoryDir({});
   };
   return tree;
 }
+
+// [S-138]
+test("a file that was renamed is found under its new name by the next server", async () => {
+  const before = new Predecessor(changing([]));
+  await before.kernel.init();
+  const dirId = await walk(before.kernel, "volume");
+  const nodeId = await walk(before.kernel, "volume/test");
+  const rename = Uint8Array.of(...RenameIn.encode({ newDirLow: dirId }), ...bytesOf("test\0new\0"));
+  expect((await before.kernel.ask("RENAME", dirId, rename)).error).toBe(0);
+  const node = { nodeId, parentNodeId: dirId, name: "new" };
+  expect(savedSession(before.changes).nodes).toContainEqual(node);
+  expect(before.kernel.server.save()).toContainEqual({ is: "node", node });
+});
 
 // [S-91]
 test("what was removed or made is not removed or made again", async () => {

@@ -1,4 +1,6 @@
+import { dlopen, FFIType, ptr } from "bun:ffi";
 import { expect, test } from "bun:test";
+import { X509Certificate } from "node:crypto";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { connect } from "node:tls";
@@ -49,6 +51,65 @@ test("a client that takes nothing has no connection any more once that was ended
     expect(sockets()).toBe(before - 1);
   } finally {
     client.destroy();
+    listener.close();
+  }
+});
+
+/** The name in the certificate that a listener shows. */
+async function shownName(port: number): Promise<string> {
+  const socket = connect({ host: "127.0.0.1", port, rejectUnauthorized: false });
+  try {
+    await new Promise<void>((resolve, reject) => {
+      socket.on("secureConnect", resolve);
+      socket.on("error", reject);
+    });
+    const { subject } = new X509Certificate(socket.getPeerCertificate(true).raw);
+    return /CN=(.*)/.exec(subject)?.[1] ?? "";
+  } finally {
+    socket.destroy();
+  }
+}
+
+const { symbols } = dlopen("libc.so.6", {
+  getrlimit: { args: [FFIType.i32, FFIType.ptr], returns: FFIType.i32 },
+  setrlimit: { args: [FFIType.i32, FFIType.ptr], returns: FFIType.i32 },
+});
+const openFiles = 7;
+
+/** With no file descriptor to be had for as long as it takes. */
+function withoutDescriptors(work: () => void): void {
+  const before = new BigUint64Array(2);
+  expect(symbols.getrlimit(openFiles, ptr(before))).toBe(0);
+  const none = new BigUint64Array([1n, before[1] ?? 0n]);
+  expect(symbols.setrlimit(openFiles, ptr(none))).toBe(0);
+  try {
+    work();
+  } finally {
+    symbols.setrlimit(openFiles, ptr(before));
+  }
+}
+
+test("another certificate is shown from one connection to the next, or the old one goes on", async () => {
+  using folder = new TemporaryFolder();
+  const pair = async (name: string) => {
+    const [cert, key] = [join(folder.path, `${name}.crt`), join(folder.path, `${name}.key`)];
+    await makeCertificate(cert, key, name);
+    return { cert: readFileSync(cert, "utf8"), key: readFileSync(key, "utf8") };
+  };
+  const [first, second, third] = [await pair("first"), await pair("second"), await pair("third")];
+  const accept = () => ({ readable: () => {}, writable: () => {}, close: () => {} });
+  const listener = listenTls({ host: "127.0.0.1", port: 0, ...first, accept });
+  try {
+    expect(await shownName(listener.port)).toBe("first");
+    for (const { cert, key } of [second, third]) listener.renew(cert, key);
+    expect(await shownName(listener.port)).toBe("third");
+    expect(() => withoutDescriptors(() => listener.renew(first.cert, first.key))).toThrow("listen");
+    expect(await shownName(listener.port)).toBe("third");
+    listener.renew(second.cert, second.key);
+    expect(await shownName(listener.port)).toBe("second");
+    // Nobody else comes to have the port beside it.
+    expect(() => listenTls({ host: "127.0.0.1", port: listener.port, ...first, accept })).toThrow();
+  } finally {
     listener.close();
   }
 });

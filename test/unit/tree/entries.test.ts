@@ -146,6 +146,13 @@ class Fixture {
         ask("headers");
         return { headers: this.cluster.headers(), vidsSince: null };
       },
+      vdi: async (vid) => {
+        ask("vdi");
+        const header = this.cluster.headers().find((one) => one.vid === vid);
+        if (header === undefined) return null;
+        const objectBytes = 2 ** header.blockSizeShift;
+        return { header, objectBytes, strips: null, ownBlocks: 2, sharedBlocks: 1 };
+      },
       nodes: async () => {
         ask("nodes");
         return [];
@@ -365,6 +372,69 @@ describe("config/sheep_info", () => {
     const writing = world.write("config/sheep_info", "10.0.0.9:7000\n");
     await expect(writing).rejects.toMatchObject({ code: "unavailable" });
     expect(formatAddress(world.config.gateway)).toBe("10.0.0.1:7000");
+  });
+});
+
+describe("vdi/VDI/", () => {
+  const names = async (world: Fixture, path: string): Promise<string[]> => {
+    const node = await world.find(path);
+    if (node.kind !== "dir") throw new Error(`${path} is a file`);
+    return (await Array.fromAsync(node.list(world.clock.scope()))).map(({ name }) => name);
+  };
+
+  // [S-137]
+  test("a VDI that is called like a file of vdi/ has its first character escaped", async () => {
+    const world = new Fixture();
+    world.cluster.createVdi("list", { sizeBytes: 8 * MiB });
+    world.cluster.createVdi("mount", { sizeBytes: 4 * MiB });
+    world.cluster.createVdi("listed", { sizeBytes: 4 * MiB });
+    world.cluster.createVdi("a/b", { sizeBytes: 4 * MiB });
+    expect(await names(world, "vdi")).toEqual([
+      ...["list", "mount", "unmount", "snapshot"],
+      ...["\\x6cist", "\\x6dount", "listed", "a\\x2fb"],
+    ]);
+    expect(await world.read("vdi/\\x6cist/size")).toBe(`${8 * MiB}\n`);
+    expect(JSON.parse(await world.read("vdi/\\x6dount/info")).name).toBe("mount");
+    await world.write("vdi/mount", "\\x6cist\n");
+    expect(world.volumes.get("list")?.volume.sizeBytes).toBe(8 * MiB);
+  });
+
+  test("its own files need no cluster, and a VDI without a working one is not listed", async () => {
+    const world = new Fixture();
+    world.cluster.createVdi("web", { sizeBytes: 8 * MiB });
+    world.cluster.snapshot("web", "monday");
+    world.cluster.inodes.delete(world.cluster.working(new TextEncoder().encode("web")).vid);
+    expect(await names(world, "vdi")).toEqual(["list", "mount", "unmount", "snapshot"]);
+    expect(await names(world, "snapshot")).toEqual(["web"]);
+    world.cluster.failure = new SheepfsError("unavailable", "no sheep");
+    world.asked.length = 0;
+    expect(await world.read("vdi/mount")).toContain("attached:");
+    expect(world.asked).toEqual([]);
+  });
+
+  // [S-135]
+  test("many facts of one VDI cost one look at its index, and none where headers do", async () => {
+    const world = new Fixture();
+    world.cluster.createVdi("web", { sizeBytes: 8 * MiB });
+    for (const name of ["size", "copies", "vid", "created", "parent"]) {
+      await world.read(`vdi/web/${name}`);
+    }
+    expect(world.asked).toEqual(["headers"]);
+    expect(await world.read("vdi/web/used")).toBe(`${8 * MiB}\n`);
+    expect(await world.read("vdi/web/shared")).toBe(`${4 * MiB}\n`);
+    await world.read("vdi/web/info");
+    expect(world.asked).toEqual(["headers", "vdi"]);
+  });
+
+  // [S-136]
+  test("where nothing may be changed no size is set", async () => {
+    const world = new Fixture();
+    world.cluster.createVdi("web", { sizeBytes: 8 * MiB });
+    await expect(world.write("vdi/web/size", "16M\n")).rejects.toMatchObject({ code: "read_only" });
+    const file = await world.open("vdi/web/size", "readwrite");
+    const into = new Uint8Array(100);
+    const bytes = await file.read(into, 0, world.clock.scope());
+    expect(new TextDecoder().decode(into.subarray(0, bytes))).toBe(`${8 * MiB}\n`);
   });
 });
 

@@ -31,6 +31,27 @@ test("a snapshot is named by its tag, or by its id where the tag does not do", (
   ]);
 });
 
+// [S-138]
+test("a tag that was changed elsewhere is read again within half a minute, ours at once", async () => {
+  let nowMs = 0;
+  const asked: (readonly number[] | null)[] = [];
+  const clock = { nowMs: () => nowMs, wallMs: () => nowMs, after: () => ({ cancel: () => {} }) };
+  const list = new FamilyList(
+    async (_scope, known) => {
+      asked.push(known?.headers.map(({ vid }) => vid) ?? null);
+      return { headers: [header("a", 1, "monday"), header("a", 2, null)], vidsSince: 1 };
+    },
+    { clock, patience: new Patience() },
+  );
+  for (const atMs of [0, 10_000, 25_000, 31_000, 40_000]) {
+    nowMs = atMs;
+    await list.get(never);
+  }
+  list.forgetOne(1);
+  await list.get(never);
+  expect(asked).toEqual([null, [1, 2], [1, 2], null, [1, 2], [2]]);
+});
+
 test("what was listed is known to the next listing, but in another cluster", async () => {
   const asked: (number | null)[] = [];
   const clock = { nowMs: () => 0, wallMs: () => 0, after: () => ({ cancel: () => {} }) };

@@ -111,6 +111,10 @@ class Life {
         for (const name of names) await changed(() => cluster.snapshot(plain(name), plain(tag)));
         for (const volume of this.volumes.list()) await this.volumes.refresh(volume, scope);
       },
+      retag: async (which, tag) => {
+        const { vid } = await cluster.resolve(which);
+        await changed(() => cluster.changeVid(vid, { tag }));
+      },
       clone: (_source, name) => changed(() => cluster.createVdi(name, { sizeBytes: 8 * MiB })),
     };
   }

@@ -69,6 +69,11 @@ export class MemoryCluster implements ObjectStore, VdiResolver, VdiHolds {
     this.#inode(header.vid).set(encodeInodeHeader({ ...header, ...change }));
   }
 
+  changeVid(vid: number, change: Partial<InodeHeader>): void {
+    const inode = this.#inode(vid);
+    inode.set(encodeInodeHeader({ ...decodeInodeHeader(inode), ...change }));
+  }
+
   working(name: Uint8Array): InodeHeader {
     const found = this.headers().find((header) => sameBytes(header.name, name) && !isOld(header));
     if (found !== undefined) return found;

@@ -101,6 +101,15 @@ describe("PUT on a volume", () => {
     expect(ends.slice(1).filter((end) => end % MiB !== 0)).toEqual([]);
   });
 
+  // [S-144]
+  test("of which nothing comes any more is 408", () => {
+    const world = new FileWorld(10_000);
+    const socket = world.ask("PUT", ["Content-Length: 9"], "half");
+    world.http.pass(limits.httpBodySilenceMs + 2 * limits.httpSweepMs, socket);
+    expect(answerOf(socket).status).toBe(408);
+    expect(world.volume.opens).toBe(0);
+  });
+
   test("that the cluster fails has the cluster's error, and the connection ends", () => {
     const world = new FileWorld(4 * MiB);
     world.volume.writes = [];

@@ -162,6 +162,7 @@ export function hrefsIn(xml: string): string[] {
 function bodyOf(bytes: Uint8Array, chunked: boolean) {
   let at = 0;
   return {
+    failure: null,
     announcedBytes: chunked ? null : bytes.length,
     next: () => {
       const part = bytes.slice(at, at + 7);

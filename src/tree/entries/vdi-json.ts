@@ -1,10 +1,10 @@
 import { objectBytesOf } from "../../cluster/blocks.ts";
 import { createdMs, hexVid } from "../../cluster/inode.ts";
-import type { VdiFacts } from "../../cluster/vdis.ts";
-import { escapeName } from "../../tree/names.ts";
-import type { InodeHeader } from "../../wire/inode.ts";
+import { stripsOf, type VdiFacts } from "../../cluster/vdis.ts";
+import { escapeName } from "../names.ts";
+import type { VdiHeader } from "./life.ts";
 
-/** One VDI or snapshot as `--json` prints it: sizes in bytes, names escaped as in the tree. */
+/** One VDI or snapshot as `--json` and `vdi/VDI/info` have it: sizes in bytes, names escaped as in the tree. */
 export interface VdiJson {
   readonly name: string;
   readonly vid: string;
@@ -24,7 +24,13 @@ export interface ListedVdiJson extends VdiJson {
   readonly sharedBytes: number;
 }
 
-export function vdiJson(header: InodeHeader): VdiJson {
+/** `replicated`, or `4:2` for data and parity strips of erasure coding. */
+export function policyText(header: Pick<VdiHeader, "copyPolicy">): string {
+  const strips = stripsOf(header);
+  return strips === null ? "replicated" : `${strips.data}:${strips.parity}`;
+}
+
+export function vdiJson(header: VdiHeader): VdiJson {
   return {
     name: escapeName(header.name),
     vid: hexVid(header.vid),
