@@ -35,6 +35,13 @@ export interface Opened {
   readonly index: VolumeIndex;
   /** What we changed in that index. */
   readonly touched: TouchedSlots;
+  readonly trust: IndexTrust;
+}
+
+/** When the index of a VDI that has become a snapshot is read all the same. */
+interface IndexTrust {
+  /** There is no working VDI that could be read instead. */
+  asSnapshot: boolean;
 }
 
 /** The state that the parts of one volume share: which VDI it is now, and its index. */
@@ -47,6 +54,7 @@ export class VolumeCore {
   geometry: Geometry;
   index: VolumeIndex;
   touched: TouchedSlots;
+  trust: IndexTrust;
   /** Blocks with data, own or inherited, as far as they were counted; null before the first count. */
   setBlocks: number | null = null;
   /** Counts changes of `setBlocks`, so that a count under way notices them. */
@@ -59,6 +67,8 @@ export class VolumeCore {
   lastCleared: number | null = null;
   /** When a write of its slot that made an own block a hole ended last, or failed. */
   clearedAtMs = 0;
+  /** Looks at the VDI anew, and follows a snapshot; set by the volume. */
+  moveOn: () => Promise<void> = async () => {};
   #failure: SheepfsError | null = null;
 
   private constructor(ports: VolumePorts, what: VolumeTarget, opened: Opened) {
@@ -70,6 +80,7 @@ export class VolumeCore {
     this.geometry = opened.geometry;
     this.index = opened.index;
     this.touched = opened.touched;
+    this.trust = opened.trust;
   }
 
   /** @throws too_large | not_supported | corrupt | whatever reading the index can throw */
@@ -128,7 +139,30 @@ export class VolumeCore {
     for (;;) {
       const slot = this.index.get(index);
       if (slot !== unloadedSlot) return slot;
-      await this.index.load(index, this.newScope());
+      await this.loadSlot(index, this.newScope());
+    }
+  }
+
+  /** Loads a slot, or moves the volume to another VDI: it may have to be asked for again. */
+  loadSlot(index: number, scope: Scope): Promise<void> {
+    return this.whileOurs((opened) => opened.load(index, scope));
+  }
+
+  /**
+   * Reads of the index; when the VDI turns out to have become a snapshot, the volume moves on first.
+   * @throws stale when it was deleted or is not ours | whatever reading throws
+   */
+  async whileOurs(read: (index: VolumeIndex) => Promise<void>): Promise<void> {
+    for (let hop = 0; ; hop += 1) {
+      try {
+        await read(this.index);
+        return;
+      } catch (thrown) {
+        const { code } = asSheepfsError(thrown);
+        const moved = code === "read_only" || code === "stale";
+        if (!moved || hop === limits.snapshotRetriesMax || this.#failure !== null) throw thrown;
+        await this.moveOn();
+      }
     }
   }
 
@@ -157,7 +191,8 @@ export class VolumeCore {
   }
 
   /**
-   * The header of our vid as the cluster has it now; null when the volume has moved on meanwhile.
+   * The header of our vid as the cluster has it now, without a name when it became a snapshot and that
+   * was deleted; null when the volume has moved on meanwhile.
    * @throws stale, and fails the volume, when the vid is no longer that of our VDI
    */
   async readOwnHeader(scope: Scope): Promise<InodeHeader | null> {
@@ -170,7 +205,15 @@ export class VolumeCore {
     }
     if (vid !== this.vid) return null;
     if (header !== null && isSameVdi(header, this.header)) return header;
+    // It became a snapshot and that was deleted: the working VDI may be there all the same.
+    if (header !== null && this.#wasSnapshotted(header)) return header;
     throw this.fail("was deleted elsewhere");
+  }
+
+  #wasSnapshotted(header: InodeHeader): boolean {
+    const { name } = this.header;
+    const isSame = header.name.length === 0 && isSameVdi({ ...header, name }, this.header);
+    return isSame && header.isSnapshot && !this.header.isSnapshot && this.name.snapshot === null;
   }
 
   async readHeader(vid: number, scope: Scope): Promise<InodeHeader> {
@@ -191,6 +234,7 @@ export class VolumeCore {
     this.geometry = opened.geometry;
     this.index = opened.index;
     this.touched = opened.touched;
+    this.trust = opened.trust;
     this.lastCleared = null;
     this.setBlocks = null;
     this.setBlocksChanges += 1;
@@ -253,19 +297,40 @@ function isSameVdi(a: InodeHeader, b: InodeHeader): boolean {
   return a.vid === b.vid && sameTime && sameBytes(a.name, b.name);
 }
 
-async function openVdi(
-  ports: VolumePorts,
-  about: { readonly header: InodeHeader; readonly title: string },
+interface VdiAbout {
+  readonly header: InodeHeader;
+  readonly title: string;
+}
+
+/**
+ * Throws when the VDI may be one that somebody deletes: as a snapshot, which it was not.
+ * @throws stale when it was deleted | read_only when it has become a snapshot
+ */
+async function checkUncleared(
+  store: ObjectStore,
+  { header, title, trust }: VdiAbout & { readonly trust: IndexTrust },
   scope: Scope,
-): Promise<Opened> {
+): Promise<void> {
+  const bytes = new Uint8Array(inodeHeaderBytes);
+  await store.readInode(header.vid, 0, bytes, scope);
+  const now = decodeInodeHeader(bytes);
+  if (!isSameVdi(now, header)) throw new SheepfsError("stale", `${title} was deleted elsewhere`);
+  if (now.isSnapshot === header.isSnapshot || trust.asSnapshot) return;
+  throw new SheepfsError("read_only", `${title} has become a snapshot`);
+}
+
+async function openVdi(ports: VolumePorts, about: VdiAbout, scope: Scope): Promise<Opened> {
   const { header, title } = about;
   const geometry = geometryOf(header, title);
   const touched = new TouchedSlots();
+  const trust = { asSnapshot: false };
+  const checkVdi = (within: Scope): Promise<void> =>
+    checkUncleared(ports.store, { ...about, trust }, within);
   const index =
     geometry.kind === "array"
-      ? new IndexMap(ports, { vid: header.vid, title, touched })
+      ? new IndexMap(ports, { vid: header.vid, title, touched, checkVdi })
       : await BtreeIndex.open({ ...ports, nodeEntriesMax: nodeEntriesMax(ports) }, about, scope);
-  return { header, geometry, index, touched };
+  return { header, geometry, index, touched, trust };
 }
 
 function nodeEntriesMax(ports: VolumePorts): number {

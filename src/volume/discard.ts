@@ -47,7 +47,11 @@ async function clearBlocks(
   while (from < range.end) {
     const found: number[] = [];
     const visit = (index: number): boolean => found.push(index) < limits.indexRunSlotsMax;
-    await core.index.scan({ from, end: range.end }, visit, scope);
+    const rest = { from, end: range.end };
+    await core.whileOurs((index) => {
+      found.length = 0;
+      return index.scan(rest, visit, scope);
+    });
     const last = found.length < limits.indexRunSlotsMax ? undefined : found[found.length - 1];
     const end = last === undefined ? range.end : last + 1;
     const begun = [...core.touched.owedWithin(from, end), ...writes.begunWithin(from, end)];

@@ -20,7 +20,8 @@ export async function seek(
   const from = Math.floor(offset / objectBytes);
   const isHole = (await core.slot(from)) === holeSlot;
   if (isHole === (what === "hole")) return offset;
-  let found = what === "data" ? blockCount : from;
+  const begun = what === "data" ? blockCount : from;
+  let found = begun;
   const visit = (index: number): boolean => {
     if (what === "data") {
       found = index;
@@ -30,7 +31,10 @@ export async function seek(
     found += 1;
     return true;
   };
-  await core.index.scan({ from, end: blockCount }, visit, scope);
+  await core.whileOurs((index) => {
+    found = begun;
+    return index.scan({ from, end: blockCount }, visit, scope);
+  });
   if (found >= blockCount) return what === "data" ? null : sizeBytes;
   return Math.max(offset, found * objectBytes);
 }
@@ -47,7 +51,10 @@ export async function countSetBlocks(core: VolumeCore, scope: Scope): Promise<nu
       if (slot !== holeSlot) set += 1;
       return true;
     };
-    await core.index.scan({ from: 0, end: core.geometry.blockCount }, visit, scope);
+    await core.whileOurs((index) => {
+      set = 0;
+      return index.scan({ from: 0, end: core.geometry.blockCount }, visit, scope);
+    });
     if (core.setBlocksChanges === changes) core.setBlocks = set;
     else if (attempt === countsMax) return set;
   }

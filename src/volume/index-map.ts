@@ -34,16 +34,28 @@ export class IndexMap implements VolumeIndex {
   readonly #loads = new Map<number, Load>();
   #closed = false;
 
-  /** @param about.touched laid over what is read */
+  readonly #checkVdi: (scope: Scope) => Promise<void>;
+
+  /**
+   * @param about.touched laid over what is read
+   * @param about.checkVdi throws when what was just read may have been cleared: whoever deletes a VDI
+   *   clears its slots first
+   */
   constructor(
     ports: { readonly store: ObjectStore; readonly cache: SliceCache },
-    about: { readonly vid: number; readonly title: string; readonly touched: TouchedSlots },
+    about: {
+      readonly vid: number;
+      readonly title: string;
+      readonly touched: TouchedSlots;
+      readonly checkVdi: (scope: Scope) => Promise<void>;
+    },
   ) {
     this.#store = ports.store;
     this.#cache = ports.cache;
     this.#vid = about.vid;
     this.#title = about.title;
     this.#touched = about.touched;
+    this.#checkVdi = about.checkVdi;
   }
 
   get(index: number): number {
@@ -170,6 +182,7 @@ export class IndexMap implements VolumeIndex {
   async #read(from: number, count: number, scope: Scope): Promise<Uint32Array> {
     const slots = new Uint32Array(count);
     await this.#store.readInode(this.#vid, slotOffset(from), new Uint8Array(slots.buffer), scope);
+    await this.#checkVdi(scope);
     for (let at = 0; at < count; at += 1) {
       const slot = slots[at] ?? 0;
       if (slot > vidMax) {

@@ -90,9 +90,7 @@ export class ReadPath implements PieceOwner {
 
   async #load(piece: Piece): Promise<void> {
     try {
-      await this.#core.whileWanted(piece.scope, (scope) =>
-        this.#core.index.load(piece.index, scope),
-      );
+      await this.#core.whileWanted(piece.scope, (scope) => this.#core.loadSlot(piece.index, scope));
     } catch (error) {
       this.#settle(piece, this.#error(piece, asSheepfsError(error)));
       return;

@@ -30,6 +30,7 @@ export class Volume {
     this.readOnly = core.readOnly;
     this.#reads = new ReadPath(core);
     this.#writes = new WritePath(core);
+    core.moveOn = () => this.#moveOn();
   }
 
   /**
@@ -216,7 +217,24 @@ export class Volume {
         return;
       }
       if (hop === limits.snapshotRetriesMax) throw this.#followedTooOften();
-      await this.#writes.follow();
+      try {
+        await this.#writes.follow();
+      } catch (thrown) {
+        const isGone = header.name.length === 0 && asSheepfsError(thrown).code === "read_only";
+        throw isGone ? core.fail("was deleted elsewhere") : thrown;
+      }
+    }
+  }
+
+  /** What was read of the index may have been cleared by who deletes the snapshot that it is now. */
+  async #moveOn(): Promise<void> {
+    const core = this.#core;
+    const { trust } = core;
+    try {
+      await this.refresh(core.newScope());
+    } catch (thrown) {
+      if (asSheepfsError(thrown).code !== "read_only") throw thrown;
+      trust.asSnapshot = true;
     }
   }
 

@@ -417,9 +417,7 @@ export class WritePath implements PieceOwner {
 
   async #load(piece: Piece): Promise<void> {
     try {
-      await this.#core.whileWanted(piece.scope, (scope) =>
-        this.#core.index.load(piece.index, scope),
-      );
+      await this.#core.whileWanted(piece.scope, (scope) => this.#core.loadSlot(piece.index, scope));
     } catch (error) {
       this.#finish(piece, this.#error(piece, asSheepfsError(error)));
       return;

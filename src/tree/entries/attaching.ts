@@ -59,7 +59,6 @@ export async function attachMade(
 }
 
 /** What the working VDI of that name is attached as; null when it is not. */
-/** What writes that VDI here; null when it is not attached. */
 export function attachedWorking(
   volumes: Pick<AttachedVolumes, "list">,
   name: Uint8Array,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { slotOffset } from "../../../src/wire/inode.ts";
-import { codeOf, World } from "./world.ts";
+import { codeOf, vdiNamed, World } from "./world.ts";
 
 const block = 4096;
 
@@ -96,5 +96,88 @@ describe("a VDI that is resized elsewhere", () => {
     given.write(79 * block, filled(block, 9));
     expect([...given.read(79 * block, 1)]).toEqual([9]);
     given.expectLawful();
+  });
+});
+
+/** As a sheep deletes a snapshot: its slots first, of which its other VDIs keep the objects. */
+function deleteVdi(given: World, vid: number, how: "begun" | "whole" = "whole"): void {
+  const inode = given.cluster.inode(vid);
+  for (let index = 0; index < inode.slotCount; index += 1) {
+    inode.write(slotOffset(index), new Uint8Array(4));
+  }
+  if (how === "whole") inode.header = { ...inode.header, name: new Uint8Array(0) };
+}
+
+// [S-15]
+describe("a snapshot that was made elsewhere and deleted before it was noticed [S-15]", () => {
+  /** A volume that has read nothing of its index, and its VDI's next vid. */
+  function unread(how: "begun" | "whole") {
+    const given = world();
+    given.write(3 * block, filled(block, 1));
+    const late = given.open(vdiNamed("test"));
+    const next = given.sim.run(given.cluster.snapshot(given.vid));
+    deleteVdi(given, given.vid, how);
+    return { given, late, next };
+  }
+
+  for (const how of ["begun", "whole"] as const) {
+    test(`is no hole for who reads for the first time (deletion ${how})`, () => {
+      const { given, late, next } = unread(how);
+      expect(given.read(3 * block, 4, late)).toEqual(filled(4, 1));
+      expect(late.header.vid).toBe(next);
+      given.expectLawful();
+    });
+
+    test(`makes data no hole for who looks for it, or counts it (deletion ${how})`, () => {
+      const looks = unread(how);
+      const { sim } = looks.given;
+      expect(sim.run(looks.late.seek(0, "data", sim.scope()))).toBe(3 * block);
+      const counts = unread(how);
+      expect(counts.given.sim.run(counts.late.allocatedBytes(counts.given.sim.scope()))).toBe(
+        block,
+      );
+    });
+
+    test(`takes no part of a block from who writes the rest (deletion ${how})`, () => {
+      const { given, late, next } = unread(how);
+      given.write(3 * block + 8, filled(8, 2), late);
+      expect(given.read(3 * block + 6, 4, late)).toEqual(Uint8Array.of(1, 1, 2, 2));
+      expect(late.header.vid).toBe(next);
+      const anew = given.open(vdiNamed("test"));
+      expect(given.read(3 * block + 6, 4, anew)).toEqual(Uint8Array.of(1, 1, 2, 2));
+      given.expectLawful();
+    });
+  }
+
+  test("does not end an idle volume", () => {
+    const given = world();
+    given.write(0, filled(block, 1));
+    const next = given.sim.run(given.cluster.snapshot(given.vid));
+    deleteVdi(given, given.vid);
+    given.sim.run(given.volume.refresh(given.sim.scope()));
+    expect(given.volume.header.vid).toBe(next);
+    given.write(10, filled(1, 2));
+    expect(given.read(9, 2)).toEqual(Uint8Array.of(1, 2));
+    given.expectLawful();
+  });
+
+  test("ends it when its working VDI is gone as well", () => {
+    const given = world();
+    given.write(0, filled(block, 1));
+    const next = given.sim.run(given.cluster.snapshot(given.vid));
+    for (const vid of [given.vid, next]) deleteVdi(given, vid);
+    const { sim, volume } = given;
+    expect(codeOf(() => sim.run(volume.refresh(sim.scope())))).toBe("stale");
+    expect(volume.failure?.message).toContain("deleted elsewhere");
+  });
+
+  test("when only its working VDI is gone, what the snapshot has is read on", () => {
+    const given = world();
+    given.write(0, filled(block, 1));
+    const late = given.open(vdiNamed("test"));
+    const next = given.sim.run(given.cluster.snapshot(given.vid));
+    deleteVdi(given, next);
+    expect(given.read(0, 2, late)).toEqual(filled(2, 1));
+    expect(codeOf(() => given.write(0, filled(2, 2), late))).toBe("read_only");
   });
 });

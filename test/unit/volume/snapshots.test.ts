@@ -197,6 +197,7 @@ describe("when somebody else makes a snapshot", () => {
     const { sim, cluster } = given;
     given.write(0, filled(block, 1));
     const reader = given.open(vdiNamed("test"), true);
+    expect(firstBytes(given, 1, reader)).toEqual([1]);
     sim.run(cluster.snapshot(given.vid));
     given.write(0, filled(block, 2));
     expect(firstBytes(given, 1, reader)).toEqual([1]);
