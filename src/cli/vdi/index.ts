@@ -3,6 +3,7 @@ import { check } from "./check.ts";
 import { clone } from "./clone.ts";
 import { create } from "./create.ts";
 import { remove } from "./delete.ts";
+import { diff } from "./diff.ts";
 import { exportCommand } from "./export.ts";
 import { importCommand } from "./import.ts";
 import { list } from "./list.ts";
@@ -19,6 +20,7 @@ export const vdiCommands: CommandGroup = {
     ...{ list, show, tree },
     ...{ create, resize, delete: remove },
     ...{ snapshot, clone, rollback },
+    diff,
     ...{ export: exportCommand, import: importCommand },
     ...{ check, lock, unlock },
   },
