@@ -47,12 +47,15 @@ export class ImageWriter implements AsyncDisposable {
     const { file, found } = await PartFile.open(path, resume);
     let begun: Begun = { doneBytes: 0, sum: new ContentSum() };
     try {
-      if (found) {
+      const notes = found ? notesIn(file) : null;
+      if (notes !== null) {
         file.keep = true;
-        begun = await checkedPart(file, about);
-        await file.truncate(begun.doneBytes);
+        begun = await checkedPart(file, notes, about);
       }
-      return new ImageWriter(file, about, begun);
+      await file.truncate(begun.doneBytes);
+      const image = new ImageWriter(file, about, begun);
+      image.note();
+      return image;
     } catch (thrown) {
       await file[Symbol.asyncDispose]();
       throw thrown;
@@ -96,7 +99,7 @@ export class ImageWriter implements AsyncDisposable {
 
   /** Keeps what there is, unless it is of a working VDI, which may change before somebody goes on. */
   note(): void {
-    if (this.#about.source.taken === null || this.#doneBytes === 0) return;
+    if (this.#about.source.taken === null) return;
     this.#notedBytes = this.#doneBytes;
     const notes: PartNotes = {
       ...this.#about,
@@ -105,7 +108,7 @@ export class ImageWriter implements AsyncDisposable {
     };
     try {
       writeFileSync(notesOf(this.#file), `${JSON.stringify(notes)}\n`);
-      this.#file.keep = true;
+      if (this.#doneBytes > 0) this.#file.keep = true;
     } catch (thrown) {
       throw ofFile(this.#file.path, thrown);
     }
@@ -117,17 +120,13 @@ interface Begun {
   readonly sum: ContentSum;
 }
 
-/** Whether a part holds what its notes say, which may be older. @throws invalid | corrupt */
+/** A part that holds what its notes say, which may be older. @throws invalid | corrupt */
 async function checkedPart(
   file: PartFile,
+  notes: PartNotes,
   about: Pick<PartNotes, "source" | "sizeBytes">,
 ): Promise<Begun> {
-  const notes = notesIn(file);
   const advice = `remove '${file.partPath}' to begin anew`;
-  if (notes === null) {
-    const text = `of '${file.partPath}' is not known what it holds; ${advice}`;
-    throw new SheepfsError("invalid", text);
-  }
   if (!sameState(notes.source, about.source) || notes.sizeBytes !== about.sizeBytes) {
     const [is, wanted] = [stateText(notes.source), stateText(about.source)];
     const text = `'${file.partPath}' is of ${is} as it was then, and not of this ${wanted}`;

@@ -1,4 +1,5 @@
 import { asSheepfsError, SheepfsError } from "../../base/errors.ts";
+import { limits } from "../../base/limits.ts";
 import type { DataPiece } from "./data.ts";
 import { ContentSum, pieceSum, sumBytes, sumHex } from "./digest.ts";
 import {
@@ -113,7 +114,11 @@ export async function openIncrementFile(
     await file.write(bytes, at);
     at += bytes.length;
   };
-  if (!found) return { file, append, begun: null };
+  // One that ends in its head has nothing to go on with.
+  if (!found || (await file.sizeBytes()) < limits.incrementTextBytesMax) {
+    await file.truncate(0);
+    return { file, append, begun: null };
+  }
   try {
     file.keep = true;
     const begun = await begunPart(file.partPath, wanted);

@@ -51,6 +51,10 @@ export class PartFile implements AsyncDisposable {
     return this.#handle.fd;
   }
 
+  async sizeBytes(): Promise<number> {
+    return (await this.#handle.stat()).size;
+  }
+
   async write(bytes: Uint8Array, offset: number): Promise<void> {
     try {
       for (let done = 0; done < bytes.length; ) {
