@@ -122,7 +122,7 @@ test("[S-125] an import that is ended at random goes on with --resume, and is th
   await untilDone(cluster, ["vdi", "import", from, "b", "--resume", "--tag", "one"], signals);
   await must(cluster, "vdi", "export", "b@one", to);
   expect(readFileSync(to).equals(bytes)).toBe(true);
-  // It is whole now: nothing of it is gone on with.
+  // It is whole now: it is not gone on with.
   const again = ["vdi", "import", from, "b", "--resume"];
   await refused(cluster, again, 3, "'b' exists already");
 }, 120_000);

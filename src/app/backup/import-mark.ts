@@ -9,6 +9,7 @@ import {
   writeAttribute,
 } from "../../cluster/attributes.ts";
 import { findVdi } from "../../cluster/resolve.ts";
+import { vdiFacts } from "../../cluster/vdis.ts";
 import { unescapeName } from "../../tree/names.ts";
 import { withCluster } from "../verbs/cluster.ts";
 import { stateIdOf } from "./state-id.ts";
@@ -60,6 +61,20 @@ export async function unfinished(
     const mark = await markOf(caller, vdi, scope);
     const { vid, created } = stateIdOf(header);
     return mark?.vid === vid && mark.created === created ? mark : null;
+  });
+}
+
+/** Whether there is a working VDI of that name and size that never had any data. */
+export async function isUntouched(
+  gateways: readonly Address[],
+  name: string,
+  sizeBytes: number,
+): Promise<boolean> {
+  return await withCluster(gateways, async (caller, scope) => {
+    const header = await findVdi(caller, { name: unescapeName(name), snapshot: null }, scope);
+    if (header === null || header.vdiSize !== sizeBytes) return false;
+    const facts = await vdiFacts(caller, header.vid, scope);
+    return facts !== null && facts.ownBlocks + facts.sharedBlocks === 0;
   });
 }
 

@@ -12,7 +12,7 @@ import { ContentSum } from "./digest.ts";
 import type { ImageFormat, TransferResult } from "./export.ts";
 import { ofFile } from "./file-error.ts";
 import { ImageReader } from "./image-file.ts";
-import { clearMark, markUnfinished, unfinished } from "./import-mark.ts";
+import { clearMark, isUntouched, markUnfinished, unfinished } from "./import-mark.ts";
 import { incrementMagic } from "./increment-format.ts";
 import { convertFrom, refuseWithoutQemu } from "./qemu-img.ts";
 import { Writing, writeFresh, writeOver } from "./writing.ts";
@@ -128,16 +128,19 @@ async function intoVdi(
   const { gateways, name, objectBytes, copies, resume } = wish;
   const left = await unfinished(gateways, name);
   if (left !== null && (!resume || left.what !== "import")) throw unfinishedExists(name, left.what);
-  if (left === null) {
-    await makeVdi(gateways, { name, sizeBytes, objectBytes, copies });
-    await markUnfinished(gateways, name, { what: "import", source: null });
-  } else {
+  if (left !== null) {
     await refuseOther(wish, sizeBytes);
+  } else {
+    // It may have been made, and its maker killed before it was marked.
+    const begun = resume && (await isUntouched(gateways, name, sizeBytes));
+    if (!begun) await makeVdi(gateways, { name, sizeBytes, objectBytes, copies });
+    await markUnfinished(gateways, name, { what: "import", source: null });
   }
   try {
     const done = await fillVdi(wish, { sizeBytes, fresh: left === null }, pieces);
-    await clearMark(gateways, name);
+    // With that it is no longer the marked one, so that it is never done without.
     if (wish.tag !== null) await makeSnapshot(gateways, { name, tag: wish.tag });
+    await clearMark(gateways, name);
     return done;
   } catch (thrown) {
     throw resume ? unfinishedLeft(name, thrown) : await withoutVdi(wish, thrown);
