@@ -3,18 +3,24 @@ import type { DataPiece } from "./data.ts";
 
 const runBytes = limits.backupHoleBytes;
 const zeros = new Uint8Array(runBytes);
-const modulus = 2n ** 256n;
+
+/** Of a sum as it is stored. */
+export const sumBytesCount = 16;
+
+const modulus = 2n ** BigInt(8 * sumBytesCount);
+const half = BigInt(4 * sumBytesCount);
 
 /**
- * A checksum of what a volume or image holds, whichever of its zeros are holes: the sum, modulo 2^256, of
- * the SHA-256 of each run of `backupHoleBytes` that is not all zeros, with its offset before it and
- * zeros behind it where the volume ends. Being a sum it can be told of parts, in any order, and of what
- * is changed without what is not. It is there to find errors: who wants to forge one may find a way.
+ * A checksum of what a volume or image holds, whichever of its zeros are holes: the sum, modulo 2^128, of
+ * a hash of each run of `backupHoleBytes` that is not all zeros. A run's hash is xxHash3 with seeds 3 and
+ * 2 (high and low half) of its offset and of xxHash3 with seeds 0 and 1 of its bytes, with zeros behind
+ * them where the volume ends. Being a sum it can be told of parts, in any order, and of what is changed
+ * without what is not. It finds errors, at a hundredth of what SHA-256 would cost; who wants to forge
+ * content may find a way.
  */
 export class ContentSum {
   #sum: bigint;
-  readonly #run = new Uint8Array(8 + runBytes);
-  readonly #offset = new DataView(this.#run.buffer, 0, 8);
+  readonly #text = new DataView(new ArrayBuffer(24));
 
   constructor(sum = 0n) {
     this.#sum = sum;
@@ -39,17 +45,25 @@ export class ContentSum {
 
   /** With the size, as people see it. */
   digest(sizeBytes: number): string {
-    this.#offset.setBigUint64(0, BigInt(sizeBytes), true);
-    const hash = new Bun.CryptoHasher("sha256").update(this.#run.subarray(0, 8));
+    this.#text.setBigUint64(0, BigInt(sizeBytes), true);
+    const hash = new Bun.CryptoHasher("sha256").update(new Uint8Array(this.#text.buffer, 0, 8));
     return hash.update(sumBytes(this.#sum)).digest("hex");
   }
 
   #hash({ offset, bytes }: DataPiece): bigint {
-    this.#offset.setBigUint64(0, BigInt(offset), true);
-    const hash = new Bun.CryptoHasher("sha256").update(this.#run.subarray(0, 8)).update(bytes);
-    if (bytes.length < runBytes) hash.update(zeros.subarray(bytes.length));
-    return sumOf(hash.digest());
+    const run = bytes.length === runBytes ? bytes : padded(bytes);
+    this.#text.setBigUint64(0, BigInt(offset), true);
+    this.#text.setBigUint64(8, Bun.hash.xxHash3(run), true);
+    this.#text.setBigUint64(16, Bun.hash.xxHash3(run, 1n), true);
+    const high = Bun.hash.xxHash3(this.#text, 3n);
+    return (high << half) | Bun.hash.xxHash3(this.#text, 2n);
   }
+}
+
+function padded(bytes: Uint8Array): Uint8Array {
+  const run = new Uint8Array(runBytes);
+  run.set(bytes);
+  return run;
 }
 
 /** The sum of one piece. */
@@ -59,7 +73,7 @@ export function pieceSum(piece: DataPiece): bigint {
   return sum.value;
 }
 
-/** As it is stored: 32 bytes, the highest first. */
+/** As it is stored, the highest byte first. */
 export function sumBytes(sum: bigint): Uint8Array {
   return Buffer.from(sumHex(sum), "hex");
 }
@@ -69,7 +83,7 @@ export function sumOf(bytes: Uint8Array): bigint {
 }
 
 export function sumHex(sum: bigint): string {
-  return sum.toString(16).padStart(64, "0");
+  return sum.toString(16).padStart(2 * sumBytesCount, "0");
 }
 
 export function isZero(bytes: Uint8Array): boolean {

@@ -153,7 +153,7 @@ function notesIn(file: PartFile): PartNotes | null {
     const notes = JSON.parse(readFileSync(path, "utf8")) as PartNotes;
     stateIdFrom(notes.source, path);
     const whole = Number.isSafeInteger(notes.doneBytes) && Number.isSafeInteger(notes.sizeBytes);
-    return whole && /^[0-9a-f]{64}$/.test(notes.sum) ? notes : null;
+    return whole && /^[0-9a-f]{32}$/.test(notes.sum) ? notes : null;
   } catch {
     return null;
   }

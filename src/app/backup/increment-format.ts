@@ -1,7 +1,7 @@
 import { SheepfsError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
 import { bytes, struct, u32, u64 } from "../../base/struct.ts";
-import { sumHex } from "./digest.ts";
+import { sumBytesCount, sumHex } from "./digest.ts";
 import { type StateId, stateIdFrom } from "./state-id.ts";
 
 /** An increment, docs/INCREMENT.md: a head, parts, and an end, each sealed together with all before it. */
@@ -19,10 +19,10 @@ export const IncrementPart = struct(
     kind: u32(0),
     offset: u64(8),
     length: u64(16),
-    beforeSum: bytes(24, checksumBytes),
-    checksum: bytes(56, checksumBytes),
+    beforeSum: bytes(24, sumBytesCount),
+    checksum: bytes(40, checksumBytes),
   },
-  { size: 88 },
+  { size: 72 },
 );
 
 /** What is sealed of a part's header. */
@@ -122,7 +122,7 @@ export function encodeEnd(end: IncrementEnd): Uint8Array {
 export function decodeEnd(text: Uint8Array, path: string): IncrementEnd {
   const end = parsed(text, path) as Partial<IncrementEnd>;
   const counts = [end.parts, end.dataBytes, end.zeroBytes].every(Number.isSafeInteger);
-  if (counts && isSum(end.sum) && isSum(end.digest)) return end as IncrementEnd;
+  if (counts && isSum(end.sum) && typeof end.digest === "string") return end as IncrementEnd;
   throw damaged(path, "its end");
 }
 
