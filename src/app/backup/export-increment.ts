@@ -1,6 +1,6 @@
 import { sameBytes } from "../../base/bytes.ts";
 import { asSheepfsError, SheepfsError } from "../../base/errors.ts";
-import { escapeName } from "../../tree/names.ts";
+import { escapeName, escapeTag, unescapeName } from "../../tree/names.ts";
 import type { Volume } from "../../volume/volume.ts";
 import { openNamed, withCore } from "../verbs/core.ts";
 import { bytesOf, type DataPiece, readPairs, type TellProgress, volumeSum } from "./data.ts";
@@ -44,7 +44,7 @@ export async function exportIncrement(wish: IncrementWish): Promise<IncrementRes
   const { name, since, path } = wish;
   return await withCore(wish.gateways, true, async (core) => {
     const state = await openNamed(core, name);
-    const base = await openNamed(core, `${escapeName(state.header.name)}@${since}`);
+    const base = await openNamed(core, snapshotName(state, since));
     refuseUnrelated({ base, state }, since);
     if (wish.resume && !state.header.isSnapshot) throw mayHaveChanged(name);
     const end =
@@ -54,6 +54,10 @@ export async function exportIncrement(wish: IncrementWish): Promise<IncrementRes
     const { dataBytes, zeroBytes, digest } = end;
     return { name, since, sizeBytes: state.sizeBytes, dataBytes, zeroBytes, digest };
   });
+}
+
+function snapshotName({ header }: Volume, since: string): string {
+  return `${escapeName(header.name)}@${escapeTag(unescapeName(since))}`;
 }
 
 function refuseUnrelated({ base, state }: States, since: string): void {

@@ -3,7 +3,10 @@ import { dirname, join } from "node:path";
 import type { Address } from "../../base/address.ts";
 import { asSheepfsError, SheepfsError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
+import { findVdi } from "../../cluster/resolve.ts";
+import { vdiFacts } from "../../cluster/vdis.ts";
 import { unescapeName } from "../../tree/names.ts";
+import { withCluster } from "../verbs/cluster.ts";
 import { openNamed, operation, withCore } from "../verbs/core.ts";
 import { makeSnapshot } from "../verbs/life.ts";
 import { deleteOneVdi, makeVdi, showVdi } from "../verbs/vdis.ts";
@@ -12,9 +15,9 @@ import { ContentSum } from "./digest.ts";
 import type { ImageFormat, TransferResult } from "./export.ts";
 import { ofFile } from "./file-error.ts";
 import { ImageReader } from "./image-file.ts";
-import { clearMark, isUntouched, markUnfinished, unfinished } from "./import-mark.ts";
 import { incrementMagic } from "./increment-format.ts";
 import { convertFrom, refuseWithoutQemu } from "./qemu-img.ts";
+import { clearMark, isMarked, readMark, writeMark } from "./vdi-mark.ts";
 import { Writing, writeFresh, writeOver } from "./writing.ts";
 
 export interface ImportWish {
@@ -126,29 +129,47 @@ async function intoVdi(
   pieces: AsyncIterable<DataPiece>,
 ): Promise<TransferResult> {
   const { gateways, name, objectBytes, copies, resume } = wish;
-  const left = await unfinished(gateways, name);
-  if (left !== null && (!resume || left.what !== "import")) throw unfinishedExists(name, left.what);
-  if (left !== null) {
+  const left = await leftOf(gateways, name, sizeBytes);
+  if (left === "unfinished") {
+    if (!resume) throw unfinishedExists(name);
     await refuseOther(wish, sizeBytes);
   } else {
     // It may have been made, and its maker killed before it was marked.
-    const begun = resume && (await isUntouched(gateways, name, sizeBytes));
+    const begun = resume && left === "untouched";
     if (!begun) await makeVdi(gateways, { name, sizeBytes, objectBytes, copies });
-    await markUnfinished(gateways, name, { what: "import", source: null });
+    await writeMark(gateways, { name, kind: "import" }, null);
   }
   try {
-    const done = await fillVdi(wish, { sizeBytes, fresh: left === null }, pieces);
+    const done = await fillVdi(wish, { sizeBytes, fresh: left !== "unfinished" }, pieces);
     // With that it is no longer the marked one, so that it is never done without.
     if (wish.tag !== null) await makeSnapshot(gateways, { name, tag: wish.tag });
-    await clearMark(gateways, name);
+    await clearMark(gateways, { name, kind: "import" });
     return done;
   } catch (thrown) {
     throw resume ? unfinishedLeft(name, thrown) : await withoutVdi(wish, thrown);
   }
 }
 
-function unfinishedExists(name: string, what: string): SheepfsError {
-  const text = `VDI '${name}' exists, of ${what === "import" ? "an import" : "a copy"} that did not end`;
+/** What there is of the name: an import that did not end, or a VDI of that size without any data. */
+async function leftOf(
+  gateways: readonly Address[],
+  written: string,
+  sizeBytes: number,
+): Promise<"unfinished" | "untouched" | null> {
+  const name = unescapeName(written);
+  return await withCluster(gateways, async (caller, scope) => {
+    const header = await findVdi(caller, { name, snapshot: null }, scope);
+    if (header === null) return null;
+    const mark = await readMark(caller, { name, kind: "import" }, scope);
+    if (mark !== null && isMarked(mark, header)) return "unfinished";
+    const facts = await vdiFacts(caller, header.vid, scope);
+    const empty = facts !== null && facts.ownBlocks + facts.sharedBlocks === 0;
+    return empty && header.vdiSize === sizeBytes ? "untouched" : null;
+  });
+}
+
+function unfinishedExists(name: string): SheepfsError {
+  const text = `VDI '${name}' exists, of an import that did not end`;
   return new SheepfsError("exists", `${text}: go on with '--resume', or delete it`);
 }
 

@@ -1,6 +1,7 @@
 import type { CommandGroup } from "../command.ts";
 import { check } from "./check.ts";
 import { clone } from "./clone.ts";
+import { copy } from "./copy.ts";
 import { create } from "./create.ts";
 import { remove } from "./delete.ts";
 import { diff } from "./diff.ts";
@@ -21,7 +22,7 @@ export const vdiCommands: CommandGroup = {
     ...{ create, resize, delete: remove },
     ...{ snapshot, clone, rollback },
     diff,
-    ...{ export: exportCommand, import: importCommand },
+    ...{ export: exportCommand, import: importCommand, copy },
     ...{ check, lock, unlock },
   },
   examples: `  sheepfs vdi create test --size 10G && sheepfs vdi list
