@@ -4,6 +4,9 @@ import type { SlotRun } from "../../volume/extents.ts";
 import type { Volume } from "../../volume/volume.ts";
 import { operation } from "../verbs/core.ts";
 
+/** What is asked of a volume: where its objects are. */
+export type Indexed = Pick<Volume, "objectBytes" | "sizeBytes" | "slotRuns">;
+
 /** Bytes of which two states have different objects; `added`: only the later one, `removed`: only the first. */
 export interface Difference extends Extent {
   readonly kind: "changed" | "added" | "removed";
@@ -15,8 +18,8 @@ export interface Difference extends Extent {
  * @param shared told the bytes of each extent that is the same object in both
  */
 export async function* differences(
-  before: Volume,
-  after: Volume,
+  before: Indexed,
+  after: Indexed,
   shared: (bytes: number) => void = () => {},
 ): AsyncGenerator<Difference> {
   const comparable = before.objectBytes === after.objectBytes;
@@ -48,7 +51,7 @@ export async function* differences(
 const nothing: Difference = { offset: 0, length: 0, kind: "changed" };
 
 /** What was ever written of a volume, in order, as its index alone tells. */
-export async function* dataExtents(volume: Volume, from = 0): AsyncGenerator<Extent> {
+export async function* dataExtents(volume: Indexed, from = 0): AsyncGenerator<Extent> {
   const cursor = new RunCursor(volume);
   for (let at = from; ; ) {
     const run = await cursor.from(at);
@@ -95,13 +98,13 @@ export async function* extentsFrom(
 
 /** Goes through a volume's runs, of which it has a bounded number at a time. */
 class RunCursor {
-  readonly #volume: Volume;
+  readonly #volume: Indexed;
   #runs: readonly SlotRun[] = [];
   #next = 0;
   /** There is nothing behind the runs that it has. */
   #last = false;
 
-  constructor(volume: Volume) {
+  constructor(volume: Indexed) {
     this.#volume = volume;
   }
 

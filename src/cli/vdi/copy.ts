@@ -4,7 +4,7 @@ import { printError, printJson } from "../output.ts";
 import { addressList, parseCount } from "../parse.ts";
 import { progressBar } from "../progress.ts";
 import { sizeWithUnit } from "../size-text.ts";
-import { gatewaysOf, json, layoutArgs, resumeArg, sheep } from "./common.ts";
+import { gatewaysOf, json, layoutArgs, sheep } from "./common.ts";
 
 // Loaded when it runs: help and mistakes need no client.
 const backup = () => import("../../app/backup/copy.ts");
@@ -28,7 +28,10 @@ export const copy: Command = {
       description: "its snapshots alone; what it is now may be in use meanwhile",
     },
     copies: layoutArgs.copies,
-    resume: resumeArg("VDI, or bring a copy up to date"),
+    resume: {
+      type: "boolean",
+      description: "go on with a copy that was interrupted, or bring one up to date",
+    },
     sheep,
     json,
   },
