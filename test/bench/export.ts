@@ -13,9 +13,9 @@ import { markdown, median } from "./table.ts";
 
 const MiB = 1 << 20;
 const objectBytes = 4 * MiB;
-const dataBytes = 1024 * MiB;
+const dataBytes = 2048 * MiB;
 const deadlineMs = 600_000;
-const rounds = 7;
+const rounds = 5;
 const wanted = 0.8;
 const load: Load = {
   name: "1 MiB sequential read",
@@ -42,10 +42,10 @@ async function measureOn(title: string, address: string): Promise<void> {
   const sparse = await filled(stack, { label: "sparse", sizeBytes: 2 ** 40 }, image, address);
   // A bare client stores nothing either; the others show what storing costs.
   const subjects = [
-    ["1 GiB, to nothing", dense, "- > /dev/null"],
-    ["1 GiB, to a file in memory", dense, `'${image}'`],
-    ["1 GiB, to a pipe", dense, "- | cat > /dev/null"],
-    ["1 GiB of data in 1 TiB, to a file in memory", sparse, `'${image}'`],
+    ["2 GiB, to nothing", dense, "- > /dev/null"],
+    ["2 GiB, to a file in memory", dense, `'${image}'`],
+    ["2 GiB, to a pipe", dense, "- | cat > /dev/null"],
+    ["2 GiB of data in 1 TiB, to a file in memory", sparse, `'${image}'`],
   ] as const;
   const bare = await bareClient(address, dense);
   const limits: number[] = [];

@@ -9,7 +9,7 @@ import type { InodeHeader } from "../../wire/inode.ts";
 import type { Core } from "../core.ts";
 import { withCluster } from "../verbs/cluster.ts";
 import { openNamed, operation, withCore } from "../verbs/core.ts";
-import { makeSnapshot } from "../verbs/life.ts";
+import { makeSnapshot } from "../verbs/snapshots.ts";
 import { type CopyNote, type CopyState, familyOf, statesDone, statesOf } from "./copy-plan.ts";
 import { bytesOf, readAhead, type TellProgress } from "./data.ts";
 import { aligned, dataExtents, differences } from "./differences.ts";

@@ -1,3 +1,4 @@
+import { assert } from "../../base/assert.ts";
 import { limits } from "../../base/limits.ts";
 import type { Extent } from "../../volume/discard.ts";
 import type { Volume } from "../../volume/volume.ts";
@@ -5,7 +6,7 @@ import { operation } from "../verbs/core.ts";
 import { aligned, dataExtents } from "./differences.ts";
 import { ContentSum } from "./digest.ts";
 
-/** Some bytes of a volume or an image, lent until the next are asked for. */
+/** Some bytes of a volume or an image, lent until the ones after the next are asked for. */
 export interface DataPiece {
   readonly offset: number;
   readonly bytes: Uint8Array;
@@ -95,18 +96,25 @@ async function* readTogether(
   extents: AsyncIterable<Extent>,
 ): AsyncGenerator<Reading> {
   const free: (readonly Uint8Array[])[] = [];
-  for (let count = 0; count < limits.backupInflightMax; count += 1) {
+  for (let count = 0; count <= limits.backupInflightMax; count += 1) {
     free.push(volumes.map(() => new Uint8Array(limits.backupPieceBytes)));
   }
   const pending: Promise<Reading>[] = [];
+  let lent: readonly Uint8Array[] | null = null;
   for await (const extent of cut(extents)) {
-    let whole = free.pop();
-    if (whole === undefined) {
+    if (pending.length === limits.backupInflightMax) {
       const done = await pending.shift();
-      if (done === undefined) throw new Error("buffers are free or in use");
+      assert(done !== undefined, "what is under way is known");
       yield done;
-      whole = done.whole;
+      // Whoever has the one before may have gone on with it until now.
+      if (lent !== null) free.push(lent);
+      lent = done.whole;
     }
+    const whole = free.pop();
+    assert(
+      whole !== undefined,
+      "there is a buffer for each that is under way, and for one that is lent",
+    );
     const reading = readPieces(volumes, extent, whole);
     // One behind a failure is not waited for.
     reading.catch(() => {});

@@ -103,20 +103,24 @@ async function stream(
   const { sizeBytes } = volume;
   const sum = new ContentSum();
   let at = 0;
+  let taking = Promise.resolve(true);
+  // One is taken while the next is read.
+  const give = async (bytes: Uint8Array): Promise<void> => {
+    if (!(await taking)) throw notWanted();
+    taking = out(bytes);
+    taking.catch(() => {});
+    at += bytes.length;
+  };
   const fill = async (end: number): Promise<void> => {
-    while (at < end) {
-      const bytes = zeros.subarray(0, Math.min(zeros.length, end - at));
-      if (!(await out(bytes))) throw notWanted();
-      at += bytes.length;
-    }
+    while (at < end) await give(zeros.subarray(0, Math.min(zeros.length, end - at)));
   };
   const dataBytes = await readAll(volume, { from: 0, progress }, async (piece) => {
-    sum.add(piece);
     await fill(piece.offset);
-    if (!(await out(piece.bytes))) throw notWanted();
-    at += piece.bytes.length;
+    await give(piece.bytes);
+    sum.add(piece);
   });
   await fill(sizeBytes);
+  if (!(await taking)) throw notWanted();
   return { sizeBytes, dataBytes, digest: sum.digest(sizeBytes) };
 }
 

@@ -4,7 +4,7 @@ import { SheepfsError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
 import { nextData } from "../../sys/sparse.ts";
 import type { DataPiece } from "./data.ts";
-import { ContentSum, joinedRuns, sumHex } from "./digest.ts";
+import { ContentSum, joinedRuns, pieceSum, sumHex } from "./digest.ts";
 import { ofFile } from "./file-error.ts";
 import { PartFile } from "./part-file.ts";
 import { type StateId, sameState, stateIdFrom, stateText } from "./state-id.ts";
@@ -27,6 +27,7 @@ export class ImageWriter implements AsyncDisposable {
   readonly #about: Pick<PartNotes, "source" | "sizeBytes">;
   #doneBytes: number;
   #notedBytes = 0;
+  #underWay: UnderWay | null = null;
 
   private constructor(file: PartFile, about: Pick<PartNotes, "source" | "sizeBytes">, at: Begun) {
     this.#file = file;
@@ -71,16 +72,33 @@ export class ImageWriter implements AsyncDisposable {
     return this.#file.partPath;
   }
 
-  /** In order. What is all zeros becomes a hole. */
+  /** In order; it is still being written when this returns. What is all zeros becomes a hole. */
   async write(piece: DataPiece): Promise<void> {
+    await this.#settle();
+    const ended = this.#writeRuns(piece);
+    // Whoever comes next is told.
+    ended.catch(() => {});
+    const end = piece.offset + piece.bytes.length;
+    this.#underWay = { ended, end, sum: pieceSum(piece) };
+  }
+
+  async #writeRuns(piece: DataPiece): Promise<void> {
     for (const { offset, bytes } of joinedRuns(piece)) await this.#file.write(bytes, offset);
-    this.sum.add(piece);
-    this.#doneBytes = piece.offset + piece.bytes.length;
+  }
+
+  async #settle(): Promise<void> {
+    const underWay = this.#underWay;
+    if (underWay === null) return;
+    this.#underWay = null;
+    await underWay.ended;
+    this.sum.addSum(underWay.sum);
+    this.#doneBytes = underWay.end;
     if (this.#doneBytes - this.#notedBytes >= limits.backupNotesBytes) this.note();
   }
 
   /** All is written; it has its name when it is finished. */
   async fill(): Promise<void> {
+    await this.#settle();
     await this.#file.truncate(this.#about.sizeBytes);
     this.#doneBytes = this.#about.sizeBytes;
   }
@@ -93,6 +111,7 @@ export class ImageWriter implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#underWay?.ended.catch(() => {});
     await this.#file[Symbol.asyncDispose]();
     if (!this.#file.keep) rmSync(notesOf(this.#file), { force: true });
   }
@@ -113,6 +132,13 @@ export class ImageWriter implements AsyncDisposable {
       throw ofFile(this.#file.path, thrown);
     }
   }
+}
+
+/** A piece that is being written: what counts when it is. */
+interface UnderWay {
+  readonly ended: Promise<void>;
+  readonly end: number;
+  readonly sum: bigint;
 }
 
 interface Begun {

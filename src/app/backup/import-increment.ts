@@ -7,7 +7,7 @@ import { unescapeName } from "../../tree/names.ts";
 import type { Volume } from "../../volume/volume.ts";
 import { withCluster } from "../verbs/cluster.ts";
 import { openNamed, operation, withCore } from "../verbs/core.ts";
-import { makeSnapshot } from "../verbs/life.ts";
+import { makeSnapshot } from "../verbs/snapshots.ts";
 import { readAll, type TellProgress } from "./data.ts";
 import { ContentSum, pieceSum, runsOf } from "./digest.ts";
 import { type IncrementResult, tell } from "./export-increment.ts";

@@ -8,7 +8,7 @@ import { vdiFacts } from "../../cluster/vdis.ts";
 import { unescapeName } from "../../tree/names.ts";
 import { withCluster } from "../verbs/cluster.ts";
 import { openNamed, operation, withCore } from "../verbs/core.ts";
-import { makeSnapshot } from "../verbs/life.ts";
+import { makeSnapshot } from "../verbs/snapshots.ts";
 import { deleteOneVdi, makeVdi, showVdi } from "../verbs/vdis.ts";
 import { type DataPiece, type TellProgress, volumeSum } from "./data.ts";
 import { ContentSum } from "./digest.ts";

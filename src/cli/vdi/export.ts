@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import type { Command, Values } from "../command.ts";
 import { Interruption } from "../interrupt.ts";
-import { printBytes, printError, printJson } from "../output.ts";
+import { printBytesBeside, printError, printJson } from "../output.ts";
 import { progressBar } from "../progress.ts";
 import { sizeWithUnit } from "../size-text.ts";
 import { UsageError } from "../usage-error.ts";
@@ -52,7 +52,7 @@ export const exportCommand: Command = {
     using interruption = new Interruption();
     const wish = {
       ...{ gateways: gatewaysOf(values), name: values.required("name"), path },
-      ...{ verify: values.flag("verify"), resume: values.flag("resume"), out: printBytes },
+      ...{ verify: values.flag("verify"), resume: values.flag("resume"), out: printBytesBeside },
       progress: (progress: { readonly doneBytes: number; readonly totalBytes: number }) => {
         interruption.check();
         bar.tell(progress);
