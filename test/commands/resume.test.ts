@@ -42,7 +42,7 @@ test("[S-124] an export of a snapshot that is ended at random goes on with --res
     string,
     string,
   ];
-  const bytes = noise(300 * MiB);
+  const bytes = noise(160 * MiB);
   bytes.fill(0, 90 * MiB, 130 * MiB);
   writeFileSync(from, bytes);
   await must(cluster, "vdi", "create", "a", "--size", "300M");
@@ -54,7 +54,7 @@ test("[S-124] an export of a snapshot that is ended at random goes on with --res
   expect(readFileSync(to).equals(readFileSync(from))).toBe(true);
   expect(existsSync(`${to}.part`) || existsSync(`${to}.part.json`)).toBe(false);
 
-  await fill(cluster, "b", [[0, bytes.subarray(7, 200 * MiB)]]);
+  await fill(cluster, "b", [[0, bytes.subarray(7, 100 * MiB)]]);
   await must(cluster, "vdi", "snapshot", "b", "--tag", "two");
   await must(cluster, "vdi", "clone", "b@one", "c");
   const since = ["--since", "one", "--resume"];
@@ -74,7 +74,7 @@ test("[S-124] what is not the same any more is not gone on with", async () => {
   const path = join(folder.path, "a.img");
   const part = `${path}.part`;
   await must(cluster, "vdi", "create", "a", "--size", "300M");
-  await fill(cluster, "a", [[0, noise(250 * MiB)]]);
+  await fill(cluster, "a", [[0, noise(130 * MiB)]]);
   const working = ["vdi", "export", "a", path, "--resume"];
   await refused(cluster, working, 1, "may have been written to");
   await must(cluster, "vdi", "snapshot", "a", "--tag", "one");
@@ -115,7 +115,7 @@ test("[S-125] an import that is ended at random goes on with --resume, and is th
   await using cluster = await startSheepProcess();
   using folder = new TemporaryFolder();
   const [from, to] = [join(folder.path, "from"), join(folder.path, "to")];
-  const bytes = noise(300 * MiB);
+  const bytes = noise(160 * MiB);
   bytes.fill(0, 90 * MiB, 130 * MiB);
   writeFileSync(from, bytes);
   const signals = ["SIGKILL", "SIGINT", "SIGKILL"] as const;
@@ -131,7 +131,7 @@ test("[S-125] an import that was killed is kept, and goes on from a stream too",
   await using cluster = await startSheepProcess();
   using folder = new TemporaryFolder();
   const [from, to] = [join(folder.path, "from"), join(folder.path, "to")];
-  const bytes = noise(300 * MiB);
+  const bytes = noise(160 * MiB);
   writeFileSync(from, bytes);
   const binary = await sheepfsBinary();
   const line = ["vdi", "import", from, "b"];
@@ -142,7 +142,7 @@ test("[S-125] an import that was killed is kept, and goes on from a stream too",
   await cluster.restart("SIGKILL");
   await refused(cluster, line, 3, "of an import that did not end: go on with '--resume'");
   await refused(cluster, [...line, "--resume", "--size", "400M"], 1, "begun as another");
-  const stream = `cat '${from}' | '${binary}' vdi import - b --size 300M --resume -s ${cluster.address}`;
+  const stream = `cat '${from}' | '${binary}' vdi import - b --size 160M --resume -s ${cluster.address}`;
   expect(await run(["sh", "-c", stream])).toMatchObject({ exitCode: 0 });
   await must(cluster, "vdi", "export", "b", to, "--verify");
   expect(readFileSync(to).equals(bytes)).toBe(true);
