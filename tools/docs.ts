@@ -15,7 +15,7 @@ import { results } from "../src/wire/result.ts";
 const root = join(import.meta.dirname, "..");
 
 /** Documents that have tables from the code. */
-export const documents = ["docs/OPERATIONS.md", "docs/WIRE.md"] as const;
+export const documents = ["docs/OPERATIONS.md", "docs/WIRE.md", "docs/INCREMENT.md"] as const;
 
 /** What stands between `<!-- generated: NAME -->` and `<!-- end -->`, by name. */
 const blocks: Readonly<Record<string, () => string | Promise<string>>> = {
@@ -27,6 +27,7 @@ const blocks: Readonly<Record<string, () => string | Promise<string>>> = {
   opcodes: opcodesBlock,
   results: resultsBlock,
   structs: structsBlock,
+  increment: incrementBlock,
 };
 
 /**
@@ -175,8 +176,16 @@ function hex(code: number): string {
 
 async function structsBlock(): Promise<string> {
   const glob = new Bun.Glob("src/wire/*.ts");
+  return await structsOf([...glob.scanSync({ cwd: root })].sort());
+}
+
+async function incrementBlock(): Promise<string> {
+  return await structsOf(["src/app/backup/increment-format.ts"]);
+}
+
+async function structsOf(paths: readonly string[]): Promise<string> {
   const texts: string[] = [];
-  for (const path of [...glob.scanSync({ cwd: root })].sort()) {
+  for (const path of paths) {
     const module: Readonly<Record<string, unknown>> = await import(join(root, path));
     for (const [name, value] of Object.entries(module)) {
       if (!isStruct(value)) continue;

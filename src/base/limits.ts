@@ -197,6 +197,12 @@ export const limits = {
   /** Pieces of a volume that an export or import has under way, and how large they are. */
   backupInflightMax: 8,
   backupPieceBytes: MiB,
+  /** Runs of blocks of one owner that are asked of an index at once. */
+  slotRunsMax: 4_096,
+  /** After so many bytes it is noted how far an export is, so that another one can go on there. */
+  backupNotesBytes: 64 * MiB,
+  /** What an increment says of itself, at its beginning and its end. */
+  incrementTextBytesMax: 64 * KiB,
   /** Zeros of so many bytes, where so many can begin, are not written. */
   backupHoleBytes: 64 * KiB,
   /** Objects whose copies `vdi check` compares at once, and how much of each copy it has of one. */

@@ -1,4 +1,4 @@
-import { writeSync } from "node:fs";
+import { write, writeSync } from "node:fs";
 
 /** Writes a command's result to stdout; returns when it is out. */
 export async function printOutput(text: string): Promise<void> {
@@ -22,6 +22,25 @@ export async function printBytes(bytes: Uint8Array): Promise<boolean> {
       // Somebody has made the pipe non-blocking, and it is full.
       await Bun.sleep(fullPipeMs);
     }
+  }
+  return true;
+}
+
+/** The same by another thread, so that what comes next can be read meanwhile. */
+export async function printBytesBeside(bytes: Uint8Array): Promise<boolean> {
+  for (let done = 0; done < bytes.length; ) {
+    const { error, count } = await new Promise<{ error: Error | null; count: number }>(
+      (resolve) => {
+        write(stdout, bytes, done, bytes.length - done, null, (error, count) =>
+          resolve({ error, count }),
+        );
+      },
+    );
+    const code = error !== null && "code" in error ? error.code : null;
+    if (code === "EPIPE") return false;
+    if (code === "EAGAIN") await Bun.sleep(fullPipeMs);
+    else if (error !== null) throw error;
+    else done += count;
   }
   return true;
 }

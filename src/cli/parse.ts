@@ -21,7 +21,8 @@ export function parseGateways(
   return [defaultSheep];
 }
 
-function addressList(text: string, source: string): Address[] {
+/** HOST:PORT[,HOST:PORT]... @throws UsageError naming the address */
+export function addressList(text: string, source: string): Address[] {
   return text.split(",").map((one) => {
     if (one === "") throw new UsageError(`${source}: empty address in '${text}'`);
     return usage(source, () => parseAddress(one, defaultSheepPort));

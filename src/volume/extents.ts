@@ -1,3 +1,4 @@
+import { limits } from "../base/limits.ts";
 import type { Scope } from "../base/scope.ts";
 import type { VolumeCore } from "./core.ts";
 import { holeSlot } from "./plan.ts";
@@ -37,6 +38,40 @@ export async function seek(
   });
   if (found >= blockCount) return what === "data" ? null : sizeBytes;
   return Math.max(offset, found * objectBytes);
+}
+
+/** Neighbouring blocks whose objects belong to one VDI. */
+export interface SlotRun {
+  readonly offset: number;
+  readonly length: number;
+  /** Whose objects they are. Equal ones in equal blocks have equal bytes. */
+  readonly vid: number;
+}
+
+/** The next runs at or after the block of `offset`, in order; none when there is no data there. */
+export async function slotRuns(
+  core: VolumeCore,
+  offset: number,
+  scope: Scope,
+): Promise<readonly SlotRun[]> {
+  const { objectBytes, sizeBytes, blockCount } = core.geometry;
+  const found: { first: number; end: number; vid: number }[] = [];
+  let last: (typeof found)[number] | undefined;
+  const visit = (index: number, slot: number): boolean => {
+    if (last !== undefined && last.vid === slot && last.end === index) {
+      last.end += 1;
+      return true;
+    }
+    if (found.length === limits.slotRunsMax) return false;
+    last = { first: index, end: index + 1, vid: slot };
+    found.push(last);
+    return true;
+  };
+  await core.index.scan({ from: Math.floor(offset / objectBytes), end: blockCount }, visit, scope);
+  return found.map(({ first, end, vid }) => {
+    const from = first * objectBytes;
+    return { offset: from, length: Math.min(end * objectBytes, sizeBytes) - from, vid };
+  });
 }
 
 /**

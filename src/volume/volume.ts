@@ -7,7 +7,7 @@ import { waitWithin } from "../base/waiting.ts";
 import { type InodeHeader, InodeHeaderStruct } from "../wire/inode.ts";
 import { VolumeCore, type VolumePorts, type VolumeTarget } from "./core.ts";
 import { discard, type Extent } from "./discard.ts";
-import { countSetBlocks, seek } from "./extents.ts";
+import { countSetBlocks, type SlotRun, seek, slotRuns } from "./extents.ts";
 import { geometryOf } from "./geometry.ts";
 import { ReadPath } from "./reads.ts";
 import { objectRemoved } from "./removal.ts";
@@ -192,6 +192,11 @@ export class Volume {
   /** The first byte at or after `offset` that is data (or a hole); null when there is none. */
   seek(offset: number, what: "data" | "hole", scope: Scope): Promise<number | null> {
     return seek(this.#core, offset, what, scope);
+  }
+
+  /** Whose objects hold its data, from the block of `offset` on: so many runs as are asked for once. */
+  slotRuns(offset: number, scope: Scope): Promise<readonly SlotRun[]> {
+    return slotRuns(this.#core, offset, scope);
   }
 
   /** Bytes of the blocks that have data, own or shared. The first call reads the whole index, once. */

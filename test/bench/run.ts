@@ -1,5 +1,6 @@
-// `npm run bench [-- mount | snapshot | webdav | scale]`: how fast it is beside what could be had, and
-// beside its peers. Ratios count; the numbers are this machine's. Never passes or fails.
+// `npm run bench [-- mount | snapshot | webdav | export | scale]`: how fast it is beside what could be
+// had, and beside its peers. Ratios count; the numbers are this machine's. Never passes or fails.
+import { measureExport } from "./export.ts";
 import { machine } from "./machine.ts";
 import { measureMount } from "./mount.ts";
 import { measureScale } from "./scale.ts";
@@ -11,6 +12,7 @@ const parts = new Map([
   ["snapshot", measureSnapshots],
   ["webdav", measureWebdav],
   ["scale", measureScale],
+  ["export", measureExport],
 ]);
 /** Takes minutes, so it is measured when it is named. */
 const onlyNamed = "scale";

@@ -1,38 +1,11 @@
 import { expect, test } from "bun:test";
-import { existsSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type EmbeddedSheep, startSheepProcess } from "../support/cluster.ts";
+import { startSheepProcess } from "../support/cluster.ts";
 import { run, sheepfsBinary, start, TemporaryFolder } from "../support/process.ts";
+import { image, json, noise, sheepfs } from "./images.ts";
 
 const MiB = 2 ** 20;
-
-async function sheepfs(cluster: EmbeddedSheep, ...args: readonly string[]) {
-  return await run([await sheepfsBinary(), ...args, "-s", cluster.address], { deadlineMs: 60_000 });
-}
-
-/** What a command says in JSON; fails when it did. */
-async function json(cluster: EmbeddedSheep, ...args: readonly string[]) {
-  const { stdout, stderr, exitCode } = await sheepfs(cluster, ...args, "--json");
-  if (exitCode !== 0) throw new Error(`${args.join(" ")}: ${exitCode} ${stderr}`);
-  return JSON.parse(stdout) as { digest: string; dataBytes: number; sizeBytes: number };
-}
-
-function noise(length: number): Uint8Array<ArrayBuffer> {
-  return crypto.getRandomValues(new Uint8Array(Math.min(length, 65_536))).slice(0, length);
-}
-
-/** A sparse image with some data at these places. */
-function image(path: string, sizeBytes: number, places: readonly number[]): void {
-  writeFileSync(path, "");
-  truncateSync(path, sizeBytes);
-  for (const at of places) {
-    const bytes = noise(Math.min(50_000, sizeBytes - at));
-    const file = Bun.spawnSync(["dd", `of=${path}`, "bs=1", `seek=${at}`, "conv=notrunc"], {
-      stdin: bytes.subarray(0, 2_000),
-    });
-    expect(file.exitCode).toBe(0);
-  }
-}
 
 // [S-110]
 test("images come back from the cluster as they went there, whatever their size and holes", async () => {

@@ -1,24 +1,30 @@
+import { assert } from "../../base/assert.ts";
 import { limits } from "../../base/limits.ts";
 import type { Extent } from "../../volume/discard.ts";
 import type { Volume } from "../../volume/volume.ts";
 import { operation } from "../verbs/core.ts";
+import { aligned, dataExtents } from "./differences.ts";
+import { ContentSum } from "./digest.ts";
 
-/** Some bytes of a volume or an image, lent until the next are asked for. */
+/** Some bytes of a volume or an image, lent until the ones after the next are asked for. */
 export interface DataPiece {
   readonly offset: number;
   readonly bytes: Uint8Array;
 }
 
-/** What was ever written of a volume, in order, as its index alone tells. */
-export async function* dataExtents(volume: Volume): AsyncGenerator<Extent> {
-  for (let at = 0; ; ) {
-    const from = await volume.seek(at, "data", operation());
-    if (from === null) return;
-    const end = (await volume.seek(from, "hole", operation())) ?? volume.sizeBytes;
-    yield { offset: from, length: end - from };
-    at = end;
-    if (at >= volume.sizeBytes) return;
-  }
+/** How far a transfer is. */
+export interface TransferProgress {
+  readonly doneBytes: number;
+  readonly totalBytes: number;
+}
+
+/** Told again and again; it throws when there is to be no more. */
+export type TellProgress = (progress: TransferProgress) => void;
+
+/** The same bytes of a state and of the one before it. */
+export interface PiecePair {
+  readonly after: DataPiece;
+  readonly before: DataPiece;
 }
 
 /**
@@ -29,20 +35,87 @@ export async function* readAhead(
   volume: Volume,
   extents: AsyncIterable<Extent>,
 ): AsyncGenerator<DataPiece> {
-  const free: Uint8Array[] = [];
-  for (let count = 0; count < limits.backupInflightMax; count += 1) {
-    free.push(new Uint8Array(limits.backupPieceBytes));
+  for await (const { offset, buffers } of readTogether([volume], extents)) {
+    const [bytes] = buffers;
+    if (bytes !== undefined) yield { offset, bytes };
   }
-  const pending: Promise<LentPiece>[] = [];
+}
+
+/** The same of two states; where the first ends it goes on with zeros. */
+export async function* readPairs(
+  { before, after }: { readonly before: Volume; readonly after: Volume },
+  extents: AsyncIterable<Extent>,
+): AsyncGenerator<PiecePair> {
+  for await (const { offset, buffers } of readTogether([before, after], extents)) {
+    const [old, bytes] = buffers;
+    if (old === undefined || bytes === undefined) continue;
+    yield { before: { offset, bytes: old }, after: { offset, bytes } };
+  }
+}
+
+/** Hands over all data from `from` on, in order. @returns how much there was */
+export async function readAll(
+  volume: Volume,
+  how: { readonly from: number; readonly progress: TellProgress },
+  take: (piece: DataPiece) => Promise<void>,
+): Promise<number> {
+  const extents = (): AsyncGenerator<Extent> =>
+    aligned(dataExtents(volume, how.from), volume.sizeBytes);
+  const totalBytes = await bytesOf(extents());
+  let dataBytes = 0;
+  for await (const piece of readAhead(volume, extents())) {
+    await take(piece);
+    dataBytes += piece.bytes.length;
+    how.progress({ doneBytes: dataBytes, totalBytes });
+  }
+  return dataBytes;
+}
+
+export async function bytesOf(extents: AsyncIterable<Extent>): Promise<number> {
+  let bytes = 0;
+  for await (const { length } of extents) bytes += length;
+  return bytes;
+}
+
+/** The checksum of all that a volume holds. */
+export async function volumeSum(volume: Volume, progress: TellProgress): Promise<ContentSum> {
+  const sum = new ContentSum();
+  await readAll(volume, { from: 0, progress }, async (piece) => sum.add(piece));
+  return sum;
+}
+
+interface Reading {
+  readonly offset: number;
+  /** One for each volume. */
+  readonly buffers: readonly Uint8Array[];
+  readonly whole: readonly Uint8Array[];
+}
+
+async function* readTogether(
+  volumes: readonly Volume[],
+  extents: AsyncIterable<Extent>,
+): AsyncGenerator<Reading> {
+  const free: (readonly Uint8Array[])[] = [];
+  for (let count = 0; count <= limits.backupInflightMax; count += 1) {
+    free.push(volumes.map(() => new Uint8Array(limits.backupPieceBytes)));
+  }
+  const pending: Promise<Reading>[] = [];
+  let lent: readonly Uint8Array[] | null = null;
   for await (const extent of cut(extents)) {
-    let buffer = free.pop();
-    if (buffer === undefined) {
+    if (pending.length === limits.backupInflightMax) {
       const done = await pending.shift();
-      if (done === undefined) throw new Error("a buffer is free or in use");
+      assert(done !== undefined, "what is under way is known");
       yield done;
-      buffer = done.buffer;
+      // Whoever has the one before may have gone on with it until now.
+      if (lent !== null) free.push(lent);
+      lent = done.whole;
     }
-    const reading = readPiece(volume, extent, buffer);
+    const whole = free.pop();
+    assert(
+      whole !== undefined,
+      "there is a buffer for each that is under way, and for one that is lent",
+    );
+    const reading = readPieces(volumes, extent, whole);
     // One behind a failure is not waited for.
     reading.catch(() => {});
     pending.push(reading);
@@ -50,24 +123,30 @@ export async function* readAhead(
   for (const next of pending) yield await next;
 }
 
-interface LentPiece extends DataPiece {
-  readonly buffer: Uint8Array;
-}
-
-async function readPiece(
-  volume: Volume,
+async function readPieces(
+  volumes: readonly Volume[],
   { offset, length }: Extent,
-  buffer: Uint8Array,
-): Promise<LentPiece> {
-  const bytes = buffer.subarray(0, length);
-  await volume.read(bytes, offset, operation());
-  return { offset, bytes, buffer };
+  whole: readonly Uint8Array[],
+): Promise<Reading> {
+  const buffers = whole.map((buffer) => buffer.subarray(0, length));
+  await Promise.all(
+    volumes.map(async (volume, at) => {
+      const bytes = buffers[at] ?? new Uint8Array(0);
+      const read = await volume.read(bytes, offset, operation());
+      bytes.fill(0, read);
+    }),
+  );
+  return { offset, buffers, whole };
 }
 
+/** In pieces that end where those of other extents can begin. */
 async function* cut(extents: AsyncIterable<Extent>): AsyncGenerator<Extent> {
   for await (const { offset, length } of extents) {
-    for (let done = 0; done < length; done += limits.backupPieceBytes) {
-      yield { offset: offset + done, length: Math.min(limits.backupPieceBytes, length - done) };
+    const end = offset + length;
+    for (let at = offset; at < end; ) {
+      const next = Math.min(at - (at % limits.backupPieceBytes) + limits.backupPieceBytes, end);
+      yield { offset: at, length: next - at };
+      at = next;
     }
   }
 }

@@ -1,61 +1,132 @@
 import { limits } from "../../base/limits.ts";
 import type { DataPiece } from "./data.ts";
 
-const zeros = new Uint8Array(limits.backupHoleBytes);
+const runBytes = limits.backupHoleBytes;
+const zeros = new Uint8Array(runBytes);
+
+/** Of a sum as it is stored. */
+export const sumBytesCount = 16;
+
+const modulus = 2n ** BigInt(8 * sumBytesCount);
+const half = BigInt(4 * sumBytesCount);
 
 /**
- * A checksum of what a volume or image holds, whichever of its zeros are holes: SHA-256 over each run of
- * `backupHoleBytes` that is not all zeros, with its offset before it, and the size at the end.
+ * A checksum of what a volume or image holds, whichever of its zeros are holes: the sum, modulo 2^128, of
+ * a hash of each run of `backupHoleBytes` that is not all zeros. A run's hash is xxHash3 with seeds 3 and
+ * 2 (high and low half) of its offset and of xxHash3 with seeds 0 and 1 of its bytes, with zeros behind
+ * them where the volume ends. Being a sum it can be told of parts, in any order, and of what is changed
+ * without what is not. It finds errors, at a hundredth of what SHA-256 would cost; who wants to forge
+ * content may find a way.
  */
-export class ContentDigest {
-  readonly #hash = new Bun.CryptoHasher("sha256");
-  readonly #head = new DataView(new ArrayBuffer(8));
+export class ContentSum {
+  #sum: bigint;
+  readonly #text = new DataView(new ArrayBuffer(24));
 
-  /** Pieces come in order, and begin at multiples of `backupHoleBytes`. */
+  constructor(sum = 0n) {
+    this.#sum = sum;
+  }
+
+  get value(): bigint {
+    return this.#sum;
+  }
+
+  /** Pieces begin at multiples of `backupHoleBytes`, and end there or where all ends. */
   add(piece: DataPiece): void {
-    for (const { offset, bytes } of dataRuns(piece)) {
-      this.#number(offset);
-      this.#hash.update(bytes);
-    }
+    for (const run of dataRuns(piece)) this.addSum(this.#hash(run));
   }
 
-  /** In hexadecimal. */
-  end(sizeBytes: number): string {
-    this.#number(sizeBytes);
-    return this.#hash.digest("hex");
+  addSum(sum: bigint): void {
+    this.#sum = (this.#sum + sum) % modulus;
   }
 
-  #number(value: number): void {
-    this.#head.setBigUint64(0, BigInt(value), true);
-    this.#hash.update(new Uint8Array(this.#head.buffer));
+  subtractSum(sum: bigint): void {
+    this.#sum = (this.#sum + modulus - sum) % modulus;
+  }
+
+  /** With the size, as people see it. */
+  digest(sizeBytes: number): string {
+    this.#text.setBigUint64(0, BigInt(sizeBytes), true);
+    const hash = new Bun.CryptoHasher("sha256").update(new Uint8Array(this.#text.buffer, 0, 8));
+    return hash.update(sumBytes(this.#sum)).digest("hex");
+  }
+
+  #hash({ offset, bytes }: DataPiece): bigint {
+    const run = bytes.length === runBytes ? bytes : padded(bytes);
+    this.#text.setBigUint64(0, BigInt(offset), true);
+    this.#text.setBigUint64(8, Bun.hash.xxHash3(run), true);
+    this.#text.setBigUint64(16, Bun.hash.xxHash3(run, 1n), true);
+    const high = Bun.hash.xxHash3(this.#text, 3n);
+    return (high << half) | Bun.hash.xxHash3(this.#text, 2n);
+  }
+}
+
+function padded(bytes: Uint8Array): Uint8Array {
+  const run = new Uint8Array(runBytes);
+  run.set(bytes);
+  return run;
+}
+
+/** The sum of one piece. */
+export function pieceSum(piece: DataPiece): bigint {
+  const sum = new ContentSum();
+  sum.add(piece);
+  return sum.value;
+}
+
+/** As it is stored, the highest byte first. */
+export function sumBytes(sum: bigint): Uint8Array {
+  return Buffer.from(sumHex(sum), "hex");
+}
+
+export function sumOf(bytes: Uint8Array): bigint {
+  return BigInt(`0x${Buffer.from(bytes).toString("hex")}`);
+}
+
+export function sumHex(sum: bigint): string {
+  return sum.toString(16).padStart(2 * sumBytesCount, "0");
+}
+
+export function isZero(bytes: Uint8Array): boolean {
+  for (let at = 0; at < bytes.length; at += runBytes) {
+    const run = bytes.subarray(at, at + runBytes);
+    if (Buffer.compare(run, zeros.subarray(0, run.length)) !== 0) return false;
+  }
+  return true;
+}
+
+/** Runs of a piece, cut where digests and holes begin. */
+export function* runsOf({ offset, bytes }: DataPiece): Generator<DataPiece> {
+  for (let at = 0; at < bytes.length; at += runBytes) {
+    yield { offset: offset + at, bytes: bytes.subarray(at, at + runBytes) };
   }
 }
 
 /** The runs of a piece that are not all zeros. */
-function* dataRuns({ offset, bytes }: DataPiece): Generator<DataPiece> {
-  for (let at = 0; at < bytes.length; at += limits.backupHoleBytes) {
-    const run = bytes.subarray(at, at + limits.backupHoleBytes);
-    if (Buffer.compare(run, zeros.subarray(0, run.length)) === 0) continue;
-    yield { offset: offset + at, bytes: run };
-  }
+function* dataRuns(piece: DataPiece): Generator<DataPiece> {
+  for (const run of runsOf(piece)) if (!isZero(run.bytes)) yield run;
 }
 
 /** The same with neighbours joined, for whoever writes them. */
-export function* joinedRuns(piece: DataPiece): Generator<DataPiece> {
+export function joinedRuns(piece: DataPiece): Generator<DataPiece> {
+  return joined(piece, dataRuns(piece));
+}
+
+/** Runs of a piece, in order, with neighbours made one. */
+export function* joined(piece: DataPiece, runs: Iterable<DataPiece>): Generator<DataPiece> {
   let from = -1;
   let end = -1;
-  const joined = (): DataPiece => ({
+  const whole = (): DataPiece => ({
     offset: piece.offset + from,
     bytes: piece.bytes.subarray(from, end),
   });
-  for (const run of dataRuns(piece)) {
+  for (const run of runs) {
     const at = run.offset - piece.offset;
     if (from >= 0 && at !== end) {
-      yield joined();
+      yield whole();
       from = -1;
     }
     if (from < 0) from = at;
     end = at + run.bytes.length;
   }
-  if (from >= 0) yield joined();
+  if (from >= 0) yield whole();
 }

@@ -1,25 +1,23 @@
+import { resolve } from "node:path";
 import type { Address } from "../../base/address.ts";
-import { SheepfsError } from "../../base/errors.ts";
+import { asSheepfsError, SheepfsError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
-import { attachNamed } from "../../tree/entries/attaching.ts";
 import type { Volume } from "../../volume/volume.ts";
-import { operation, withCore } from "../verbs/core.ts";
-import { type DataPiece, dataExtents, readAhead } from "./data.ts";
-import { ContentDigest } from "./digest.ts";
+import { openNamed, withCore } from "../verbs/core.ts";
+import { readAll, type TellProgress } from "./data.ts";
+import { ContentSum } from "./digest.ts";
 import { ImageReader, ImageWriter } from "./image-file.ts";
+import { convertTo, refuseWithoutQemu } from "./qemu-img.ts";
+import { stateIdOf } from "./state-id.ts";
 
-/** How far a transfer is. */
-export interface TransferProgress {
-  readonly doneBytes: number;
-  readonly totalBytes: number;
-}
+export type ImageFormat = "raw" | "qcow2";
 
 export interface TransferResult {
   readonly name: string;
   readonly sizeBytes: number;
-  /** That were read and written; the rest are holes. */
+  /** That were read and written; the rest are holes, or were there already. */
   readonly dataBytes: number;
-  /** SHA-256 of what it holds, whichever of its zeros are holes. */
+  /** Of what it holds, whichever of its zeros are holes. */
   readonly digest: string;
 }
 
@@ -27,83 +25,113 @@ export interface ExportWish {
   readonly gateways: readonly Address[];
   /** NAME, NAME@TAG or NAME@ID. */
   readonly name: string;
-  /** A path; null for `out`. */
+  /** A path; null for `out`, which is raw. */
   readonly path: string | null;
+  readonly format: ImageFormat;
   /** Read the image again when it is on the disk. */
   readonly verify: boolean;
+  /** Go on with what an earlier one of the same snapshot has left. */
+  readonly resume: boolean;
   /** Takes all bytes in order, zeros too; false when no more are wanted. */
   readonly out: (bytes: Uint8Array) => Promise<boolean>;
-  readonly progress: (progress: TransferProgress) => void;
+  readonly progress: TellProgress;
 }
 
 /**
  * Writes what a VDI or snapshot holds to an image. Only what was ever written is read.
- * @throws exists | not_found | no_space | corrupt when it does not read back | …
+ * @throws exists | not_found | no_space | invalid when there is nothing to go on with | corrupt when it
+ *   does not read back | …
  */
 export async function exportVdi(wish: ExportWish): Promise<TransferResult> {
   const { gateways, name, path } = wish;
+  if (wish.format === "qcow2") refuseWithoutQemu();
   return await withCore(gateways, true, async (core) => {
-    const line = new TextEncoder().encode(name);
-    const { volume } = await attachNamed(core.volumes, line, operation());
-    const { sizeBytes } = volume;
+    const volume = await openNamed(core, name);
     if (path === null) return { name, ...(await stream(volume, wish)) };
-    await using image = await ImageWriter.create(path);
-    const { dataBytes, digest } = await transfer(volume, wish.progress, (piece) =>
-      image.write(piece),
-    );
-    await image.finish(sizeBytes);
-    if (wish.verify) await verifyImage(path, digest);
-    return { name, sizeBytes, dataBytes, digest };
+    return { name, ...(await toImage(volume, path, wish)) };
   });
 }
 
-/** Hands over all data in order, with a checksum of it. */
-export async function transfer(
+async function toImage(
   volume: Volume,
-  progress: ExportWish["progress"],
-  take: (piece: DataPiece) => Promise<void>,
-): Promise<{ readonly dataBytes: number; readonly digest: string }> {
-  const totalBytes = await volume.allocatedBytes(operation());
-  const digest = new ContentDigest();
-  let dataBytes = 0;
-  for await (const piece of readAhead(volume, dataExtents(volume))) {
-    digest.add(piece);
-    await take(piece);
-    dataBytes += piece.bytes.length;
-    progress({ doneBytes: dataBytes, totalBytes: Math.max(totalBytes, dataBytes) });
+  path: string,
+  { name, format, resume, verify, progress }: ExportWish,
+): Promise<Omit<TransferResult, "name">> {
+  const { sizeBytes } = volume;
+  const source = stateIdOf(volume.header);
+  if (resume && source.taken === null) throw mayHaveChanged(name);
+  await using image = await ImageWriter.create(path, { source, sizeBytes }, resume);
+  try {
+    const { from } = image;
+    const dataBytes = await readAll(volume, { from, progress }, (piece) => image.write(piece));
+    await image.fill();
+    const digest = image.sum.digest(sizeBytes);
+    if (format === "raw") {
+      await image.finish();
+      if (verify) await verifyImage(path, digest);
+    } else {
+      if (verify) await verifyImage(image.partPath, digest);
+      const check = (): void => progress({ doneBytes: sizeBytes, totalBytes: sizeBytes });
+      const target = { path: `${path}.${format}.part`, format, compare: verify };
+      await convertTo(target, image.partPath, check);
+      await image.finish(resolve(target.path));
+    }
+    return { sizeBytes, dataBytes, digest };
+  } catch (thrown) {
+    image.note();
+    if (image.left === null) throw thrown;
+    const error = asSheepfsError(thrown);
+    const left = `'${image.left}' is the beginning of it: go on with '--resume', or remove it`;
+    throw new SheepfsError(error.code, `${error.message}; ${left}`, { cause: thrown });
   }
-  return { dataBytes, digest: digest.end(volume.sizeBytes) };
+}
+
+export function mayHaveChanged(name: string): SheepfsError {
+  const text = `'${name}' may have been written to since an earlier export of it began`;
+  return new SheepfsError(
+    "invalid",
+    `${text}: leave '--resume' away, or make a snapshot and export that: ${name}@TAG`,
+  );
 }
 
 /** The same as one stream, with its zeros. */
-async function stream(volume: Volume, { out, progress }: ExportWish) {
+async function stream(
+  volume: Volume,
+  { out, progress }: ExportWish,
+): Promise<Omit<TransferResult, "name">> {
   const zeros = new Uint8Array(limits.backupPieceBytes);
   const { sizeBytes } = volume;
+  const sum = new ContentSum();
   let at = 0;
-  const fill = async (end: number): Promise<void> => {
-    while (at < end) {
-      const bytes = zeros.subarray(0, Math.min(zeros.length, end - at));
-      if (!(await out(bytes))) throw notWanted();
-      at += bytes.length;
-    }
-  };
-  const done = await transfer(volume, progress, async ({ offset, bytes }) => {
-    await fill(offset);
-    if (!(await out(bytes))) throw notWanted();
+  let taking = Promise.resolve(true);
+  // One is taken while the next is read.
+  const give = async (bytes: Uint8Array): Promise<void> => {
+    if (!(await taking)) throw notWanted();
+    taking = out(bytes);
+    taking.catch(() => {});
     at += bytes.length;
+  };
+  const fill = async (end: number): Promise<void> => {
+    while (at < end) await give(zeros.subarray(0, Math.min(zeros.length, end - at)));
+  };
+  const dataBytes = await readAll(volume, { from: 0, progress }, async (piece) => {
+    await fill(piece.offset);
+    await give(piece.bytes);
+    sum.add(piece);
   });
   await fill(sizeBytes);
-  return { sizeBytes, ...done };
+  if (!(await taking)) throw notWanted();
+  return { sizeBytes, dataBytes, digest: sum.digest(sizeBytes) };
 }
 
-function notWanted(): SheepfsError {
+export function notWanted(): SheepfsError {
   return new SheepfsError("cancelled", "whoever reads the image has closed it");
 }
 
 async function verifyImage(path: string, wanted: string): Promise<void> {
   await using image = await ImageReader.open(path);
-  const digest = new ContentDigest();
-  for await (const piece of image.data()) digest.add(piece);
-  if (digest.end(image.sizeBytes) === wanted) return;
+  const sum = new ContentSum();
+  for await (const piece of image.data()) sum.add(piece);
+  if (sum.digest(image.sizeBytes) === wanted) return;
   throw new SheepfsError("corrupt", `'${path}' does not read back as it was written`);
 }

@@ -1,70 +1,187 @@
-import { closeSync, fsyncSync, ftruncateSync, openSync, renameSync, rmSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
-import { dirname } from "node:path";
 import { SheepfsError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
 import { nextData } from "../../sys/sparse.ts";
 import type { DataPiece } from "./data.ts";
-import { joinedRuns } from "./digest.ts";
+import { ContentSum, joinedRuns, pieceSum, sumHex } from "./digest.ts";
+import { ofFile } from "./file-error.ts";
+import { PartFile } from "./part-file.ts";
+import { type StateId, sameState, stateIdFrom, stateText } from "./state-id.ts";
 
-/** An image under way: it has its name only when it is whole and on the disk. */
+/** What is known of a part, beside it: how far it is, and what it holds so far. */
+interface PartNotes {
+  readonly source: StateId;
+  readonly sizeBytes: number;
+  /** All before this offset is there. */
+  readonly doneBytes: number;
+  readonly sum: string;
+}
+
+/** A raw image under way. One of a snapshot can be gone on with after whatever ended it. */
 export class ImageWriter implements AsyncDisposable {
-  readonly #path: string;
-  readonly #handle: FileHandle;
-  #done = false;
+  readonly sum: ContentSum;
+  /** Where it goes on. */
+  readonly from: number;
+  readonly #file: PartFile;
+  readonly #about: Pick<PartNotes, "source" | "sizeBytes">;
+  #doneBytes: number;
+  #notedBytes = 0;
+  #underWay: UnderWay | null = null;
 
-  private constructor(path: string, handle: FileHandle) {
-    this.#path = path;
-    this.#handle = handle;
+  private constructor(file: PartFile, about: Pick<PartNotes, "source" | "sizeBytes">, at: Begun) {
+    this.#file = file;
+    this.#about = about;
+    this.sum = at.sum;
+    this.from = at.doneBytes;
+    this.#doneBytes = at.doneBytes;
+    this.#notedBytes = at.doneBytes;
+    file.keep = at.doneBytes > 0;
   }
 
-  /** @throws exists | denied | not_found naming the path */
-  static async create(path: string): Promise<ImageWriter> {
-    const there = await open(path, "r").catch(() => null);
-    if (there !== null) {
-      await there.close();
-      throw new SheepfsError("exists", `'${path}' exists; remove it or choose another name`);
-    }
+  /** @throws exists | denied | not_found | invalid when the part is of another state | corrupt */
+  static async create(
+    path: string,
+    about: Pick<PartNotes, "source" | "sizeBytes">,
+    resume: boolean,
+  ): Promise<ImageWriter> {
+    const { file, found } = await PartFile.open(path, resume);
+    let begun: Begun = { doneBytes: 0, sum: new ContentSum() };
     try {
-      return new ImageWriter(path, await open(partOf(path), "w"));
-    } catch (thrown) {
-      throw ofFile(path, thrown);
-    }
-  }
-
-  /** What is all zeros becomes a hole. */
-  async write(piece: DataPiece): Promise<void> {
-    try {
-      for (const { offset, bytes } of joinedRuns(piece)) {
-        for (let done = 0; done < bytes.length; ) {
-          const rest = bytes.subarray(done);
-          done += (await this.#handle.write(rest, 0, rest.length, offset + done)).bytesWritten;
-        }
+      const notes = found ? notesIn(file) : null;
+      if (notes !== null) {
+        file.keep = true;
+        begun = await checkedPart(file, notes, about);
       }
+      await file.truncate(begun.doneBytes);
+      const image = new ImageWriter(file, about, begun);
+      image.note();
+      return image;
     } catch (thrown) {
-      throw ofFile(this.#path, thrown);
+      await file[Symbol.asyncDispose]();
+      throw thrown;
     }
   }
 
-  /** Durable, and under its name. */
-  async finish(sizeBytes: number): Promise<void> {
-    try {
-      ftruncateSync(this.#handle.fd, sizeBytes);
-      await this.#handle.sync();
-      renameSync(partOf(this.#path), this.#path);
-      const dir = openSync(dirname(this.#path), "r");
-      fsyncSync(dir);
-      closeSync(dir);
-      this.#done = true;
-    } catch (thrown) {
-      throw ofFile(this.#path, thrown);
-    }
+  /** What of it is left when it does not end; null when nothing is. */
+  get left(): string | null {
+    return this.#file.keep ? this.#file.partPath : null;
   }
 
-  /** Leaves nothing of one that was not finished. */
+  get partPath(): string {
+    return this.#file.partPath;
+  }
+
+  /** In order; it is still being written when this returns. What is all zeros becomes a hole. */
+  async write(piece: DataPiece): Promise<void> {
+    await this.#settle();
+    const ended = this.#writeRuns(piece);
+    // Whoever comes next is told.
+    ended.catch(() => {});
+    const end = piece.offset + piece.bytes.length;
+    this.#underWay = { ended, end, sum: pieceSum(piece) };
+  }
+
+  async #writeRuns(piece: DataPiece): Promise<void> {
+    for (const { offset, bytes } of joinedRuns(piece)) await this.#file.write(bytes, offset);
+  }
+
+  async #settle(): Promise<void> {
+    const underWay = this.#underWay;
+    if (underWay === null) return;
+    this.#underWay = null;
+    await underWay.ended;
+    this.sum.addSum(underWay.sum);
+    this.#doneBytes = underWay.end;
+    if (this.#doneBytes - this.#notedBytes >= limits.backupNotesBytes) this.note();
+  }
+
+  /** All is written; it has its name when it is finished. */
+  async fill(): Promise<void> {
+    await this.#settle();
+    await this.#file.truncate(this.#about.sizeBytes);
+    this.#doneBytes = this.#about.sizeBytes;
+  }
+
+  /** See PartFile.finish. */
+  async finish(converted?: string): Promise<void> {
+    await this.#file.finish(converted);
+    this.#file.keep = false;
+    rmSync(notesOf(this.#file), { force: true });
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#handle.close();
-    if (!this.#done) rmSync(partOf(this.#path), { force: true });
+    await this.#underWay?.ended.catch(() => {});
+    await this.#file[Symbol.asyncDispose]();
+    if (!this.#file.keep) rmSync(notesOf(this.#file), { force: true });
+  }
+
+  /** Keeps what there is, unless it is of a working VDI, which may change before somebody goes on. */
+  note(): void {
+    if (this.#about.source.taken === null) return;
+    this.#notedBytes = this.#doneBytes;
+    const notes: PartNotes = {
+      ...this.#about,
+      doneBytes: this.#doneBytes,
+      sum: sumHex(this.sum.value),
+    };
+    try {
+      writeFileSync(notesOf(this.#file), `${JSON.stringify(notes)}\n`);
+      if (this.#doneBytes > 0) this.#file.keep = true;
+    } catch (thrown) {
+      throw ofFile(this.#file.path, thrown);
+    }
+  }
+}
+
+/** A piece that is being written: what counts when it is. */
+interface UnderWay {
+  readonly ended: Promise<void>;
+  readonly end: number;
+  readonly sum: bigint;
+}
+
+interface Begun {
+  readonly doneBytes: number;
+  readonly sum: ContentSum;
+}
+
+/** A part that holds what its notes say, which may be older. @throws invalid | corrupt */
+async function checkedPart(
+  file: PartFile,
+  notes: PartNotes,
+  about: Pick<PartNotes, "source" | "sizeBytes">,
+): Promise<Begun> {
+  const advice = `remove '${file.partPath}' to begin anew`;
+  if (!sameState(notes.source, about.source) || notes.sizeBytes !== about.sizeBytes) {
+    const [is, wanted] = [stateText(notes.source), stateText(about.source)];
+    const text = `'${file.partPath}' is of ${is} as it was then, and not of this ${wanted}`;
+    throw new SheepfsError("invalid", `${text}; ${advice}`);
+  }
+  const sum = new ContentSum();
+  await using image = await ImageReader.open(file.partPath);
+  for await (const { offset, bytes } of image.data()) {
+    if (offset >= notes.doneBytes) break;
+    sum.add({ offset, bytes: bytes.subarray(0, notes.doneBytes - offset) });
+  }
+  if (sumHex(sum.value) === notes.sum) return { doneBytes: notes.doneBytes, sum };
+  const text = `'${file.partPath}' does not hold what was written to it; ${advice}`;
+  throw new SheepfsError("corrupt", text);
+}
+
+function notesOf({ partPath }: PartFile): string {
+  return `${partPath}.json`;
+}
+
+function notesIn(file: PartFile): PartNotes | null {
+  try {
+    const path = notesOf(file);
+    const notes = JSON.parse(readFileSync(path, "utf8")) as PartNotes;
+    stateIdFrom(notes.source, path);
+    const whole = Number.isSafeInteger(notes.doneBytes) && Number.isSafeInteger(notes.sizeBytes);
+    return whole && /^[0-9a-f]{32}$/.test(notes.sum) ? notes : null;
+  } catch {
+    return null;
   }
 }
 
@@ -84,8 +201,9 @@ export class ImageReader implements AsyncDisposable {
   static async open(path: string): Promise<ImageReader> {
     try {
       const handle = await open(path, "r");
-      const { size } = await handle.stat();
-      return new ImageReader(path, handle, size);
+      const stat = await handle.stat();
+      if (stat.isDirectory()) throw new SheepfsError("is_directory", `'${path}' is a directory`);
+      return new ImageReader(path, handle, stat.size);
     } catch (thrown) {
       throw ofFile(path, thrown);
     }
@@ -100,39 +218,25 @@ export class ImageReader implements AsyncDisposable {
       at = Math.max(at, found.from - (found.from % limits.backupHoleBytes));
       while (at < found.end) {
         const length = Math.min(limits.backupPieceBytes, this.sizeBytes - at);
-        const bytes = new Uint8Array(length);
-        await this.#fill(bytes, at);
-        yield { offset: at, bytes };
+        yield { offset: at, bytes: await this.read(at, length) };
         at += length;
       }
     }
   }
 
-  async #fill(bytes: Uint8Array, offset: number): Promise<void> {
-    for (let done = 0; done < bytes.length; ) {
+  /** @throws corrupt when it is shorter */
+  async read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
+    const bytes = new Uint8Array(length);
+    for (let done = 0; done < length; ) {
       const rest = bytes.subarray(done);
       const { bytesRead } = await this.#handle.read(rest, 0, rest.length, offset + done);
       if (bytesRead === 0) throw new SheepfsError("corrupt", `'${this.#path}' became shorter`);
       done += bytesRead;
     }
+    return bytes;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#handle.close();
   }
-}
-
-function partOf(path: string): string {
-  return `${path}.part`;
-}
-
-/** The error of a file here, told as one of ours. */
-function ofFile(path: string, thrown: unknown): SheepfsError {
-  if (thrown instanceof SheepfsError) return thrown;
-  const code = thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
-  const text = `'${path}': ${thrown instanceof Error ? thrown.message : String(thrown)}`;
-  if (code === "ENOENT") return new SheepfsError("not_found", text);
-  if (code === "EACCES" || code === "EPERM") return new SheepfsError("denied", text);
-  if (code === "ENOSPC" || code === "EDQUOT") return new SheepfsError("no_space", text);
-  return new SheepfsError("invalid", text);
 }

@@ -1,15 +1,24 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
 import type { Address } from "../../base/address.ts";
 import { asSheepfsError, SheepfsError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
-import { attachNamed } from "../../tree/entries/attaching.ts";
+import { findVdi } from "../../cluster/resolve.ts";
+import { vdiFacts } from "../../cluster/vdis.ts";
 import { unescapeName } from "../../tree/names.ts";
-import type { Volume } from "../../volume/volume.ts";
-import { operation, withCore } from "../verbs/core.ts";
-import { deleteOneVdi, makeVdi } from "../verbs/vdis.ts";
-import type { DataPiece } from "./data.ts";
-import { ContentDigest, joinedRuns } from "./digest.ts";
-import { type ExportWish, type TransferResult, transfer } from "./export.ts";
+import { withCluster } from "../verbs/cluster.ts";
+import { openNamed, operation, withCore } from "../verbs/core.ts";
+import { makeSnapshot } from "../verbs/snapshots.ts";
+import { deleteOneVdi, makeVdi, showVdi } from "../verbs/vdis.ts";
+import { type DataPiece, type TellProgress, volumeSum } from "./data.ts";
+import { ContentSum } from "./digest.ts";
+import type { ImageFormat, TransferResult } from "./export.ts";
+import { ofFile } from "./file-error.ts";
 import { ImageReader } from "./image-file.ts";
+import { incrementMagic } from "./increment-format.ts";
+import { convertFrom, refuseWithoutQemu } from "./qemu-img.ts";
+import { clearMark, isMarked, readMark, writeMark } from "./vdi-mark.ts";
+import { Writing, writeFresh, writeOver } from "./writing.ts";
 
 export interface ImportWish {
   readonly gateways: readonly Address[];
@@ -17,119 +26,218 @@ export interface ImportWish {
   readonly name: string;
   readonly objectBytes: number | null;
   readonly copies: number | null;
-  /** An image; null for `input`. */
+  /** An image; null for `input`, which is raw. */
   readonly path: string | null;
+  /** Null: raw, when it does not look like something else. */
+  readonly format: ImageFormat | null;
   /** Of the VDI; null for that of the image, which a stream does not have. */
   readonly sizeBytes: number | null;
+  /** Of a snapshot to make of it; null for none. */
+  readonly tag: string | null;
   readonly verify: boolean;
+  /** Go on with a VDI that an earlier one has left, and leave one that can be gone on with. */
+  readonly resume: boolean;
   readonly input: () => AsyncIterable<Uint8Array>;
-  readonly progress: ExportWish["progress"];
+  readonly progress: TellProgress;
 }
 
 /**
- * Makes a VDI of an image. Zeros are not written. A VDI that could not be filled is deleted again.
+ * Makes a VDI of an image. Zeros are not written. A VDI that could not be filled is deleted again, unless
+ * it is to be gone on with.
  * @throws exists | no_space when the image is larger than the VDI | corrupt when it does not read back |
  *   invalid | …
  */
 export async function importVdi(wish: ImportWish): Promise<TransferResult> {
   unescapeName(wish.name);
-  if (wish.path === null) {
+  const { path, progress } = wish;
+  if (path === null) {
     if (wish.sizeBytes === null) {
       throw new SheepfsError("invalid", "a stream has no size to be seen: give '--size'");
     }
-    return await intoNew(wish, wish.sizeBytes, inPieces(wish.input()));
+    return await intoVdi(
+      wish,
+      wish.sizeBytes,
+      await refusing(inPieces(wish.input()), wish, "stdin"),
+    );
   }
-  await using image = await ImageReader.open(wish.path);
-  const sizeBytes = wish.sizeBytes ?? image.sizeBytes;
-  if (sizeBytes < image.sizeBytes) {
-    const text = `'${wish.path}' has ${image.sizeBytes} bytes, more than ${sizeBytes}`;
-    throw new SheepfsError("no_space", text);
+  if (wish.format !== "qcow2") return await fromRaw(wish, path, path);
+  refuseWithoutQemu();
+  const folder = temporaryFolder(path);
+  try {
+    const raw = join(folder, "raw");
+    await convertFrom({ path, format: wish.format }, raw, () =>
+      progress({ doneBytes: 0, totalBytes: 0 }),
+    );
+    return await fromRaw(wish, path, raw);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
   }
-  return await intoNew(wish, sizeBytes, image.data());
 }
 
-async function intoNew(
+/** Beside the image, as that is where so much room is; TMPDIR says otherwise. */
+function temporaryFolder(path: string): string {
+  try {
+    return mkdtempSync(join(process.env["TMPDIR"] ?? dirname(path), ".sheepfs-import-"));
+  } catch (thrown) {
+    const error = ofFile(path, thrown);
+    const text = `${error.message}; TMPDIR says where there is room for the raw image`;
+    throw new SheepfsError(error.code, text, { cause: thrown });
+  }
+}
+
+async function fromRaw(wish: ImportWish, path: string, raw: string): Promise<TransferResult> {
+  await using image = await ImageReader.open(raw);
+  if (image.sizeBytes === 0 && wish.sizeBytes === null) {
+    throw new SheepfsError("invalid", `'${path}' is empty: give '--size' for a VDI of zeros`);
+  }
+  const sizeBytes = wish.sizeBytes ?? image.sizeBytes;
+  if (sizeBytes < image.sizeBytes) {
+    const text = `'${path}' has ${image.sizeBytes} bytes, more than ${sizeBytes}`;
+    throw new SheepfsError("no_space", text);
+  }
+  return await intoVdi(wish, sizeBytes, await refusing(image.data(), wish, `'${path}'`));
+}
+
+const qcow2Magic = "QFI\xfb";
+
+/** Looks at the beginning, before there is a VDI. @throws invalid for what is no raw image */
+async function refusing(
+  pieces: AsyncGenerator<DataPiece>,
+  { format }: ImportWish,
+  title: string,
+): Promise<AsyncIterable<DataPiece>> {
+  const first = await pieces.next();
+  const begins = first.done === true || first.value.offset > 0 ? [] : first.value.bytes;
+  const text = Buffer.from(begins.slice(0, incrementMagic.length)).toString("latin1");
+  if (text === incrementMagic) {
+    const advice = "say which VDI has the state that it begins with: '--base NAME'";
+    throw new SheepfsError("invalid", `${title} is an increment; ${advice}`);
+  }
+  if (format === null && text.startsWith(qcow2Magic)) {
+    const advice = "say '--format qcow2', or '--format raw' to take its bytes as they are";
+    throw new SheepfsError("invalid", `${title} looks like a qcow2 image; ${advice}`);
+  }
+  return (async function* () {
+    if (first.done !== true) yield first.value;
+    yield* pieces;
+  })();
+}
+
+async function intoVdi(
   wish: ImportWish,
   sizeBytes: number,
   pieces: AsyncIterable<DataPiece>,
 ): Promise<TransferResult> {
-  const { gateways, name, objectBytes, copies } = wish;
-  await makeVdi(gateways, { name, sizeBytes, objectBytes, copies });
-  try {
-    return await fillVdi(wish, sizeBytes, pieces);
-  } catch (thrown) {
-    const error = asSheepfsError(thrown);
-    try {
-      await deleteOneVdi(gateways, name, () => {});
-    } catch (also) {
-      const left = `the unfinished VDI '${name}' is still there: ${asSheepfsError(also).message}`;
-      throw new SheepfsError(error.code, `${error.message}; ${left}`, { cause: thrown });
-    }
-    throw thrown;
+  const { gateways, name, objectBytes, copies, resume } = wish;
+  const left = await leftOf(gateways, name, sizeBytes);
+  if (left === "unfinished") {
+    if (!resume) throw unfinishedExists(name);
+    await refuseOther(wish, sizeBytes);
+  } else {
+    // It may have been made, and its maker killed before it was marked.
+    const begun = resume && left === "untouched";
+    if (!begun) await makeVdi(gateways, { name, sizeBytes, objectBytes, copies });
+    await writeMark(gateways, { name, kind: "import" }, null);
   }
+  try {
+    const done = await fillVdi(wish, { sizeBytes, fresh: left !== "unfinished" }, pieces);
+    // With that it is no longer the marked one, so that it is never done without.
+    if (wish.tag !== null) await makeSnapshot(gateways, { name, tag: wish.tag });
+    await clearMark(gateways, { name, kind: "import" });
+    return done;
+  } catch (thrown) {
+    throw resume ? unfinishedLeft(name, thrown) : await withoutVdi(wish, thrown);
+  }
+}
+
+/** What there is of the name: an import that did not end, or a VDI of that size without any data. */
+async function leftOf(
+  gateways: readonly Address[],
+  written: string,
+  sizeBytes: number,
+): Promise<"unfinished" | "untouched" | null> {
+  const name = unescapeName(written);
+  return await withCluster(gateways, async (caller, scope) => {
+    const header = await findVdi(caller, { name, snapshot: null }, scope);
+    if (header === null) return null;
+    const mark = await readMark(caller, { name, kind: "import" }, scope);
+    if (mark !== null && isMarked(mark, header)) return "unfinished";
+    const facts = await vdiFacts(caller, header.vid, scope);
+    const empty = facts !== null && facts.ownBlocks + facts.sharedBlocks === 0;
+    return empty && header.vdiSize === sizeBytes ? "untouched" : null;
+  });
+}
+
+function unfinishedExists(name: string): SheepfsError {
+  const text = `VDI '${name}' exists, of an import that did not end`;
+  return new SheepfsError("exists", `${text}: go on with '--resume', or delete it`);
+}
+
+/** What is to be gone on with has to be what would be made. */
+async function refuseOther(wish: ImportWish, sizeBytes: number): Promise<void> {
+  const { name } = wish;
+  const shown = await showVdi(wish.gateways, name);
+  const sameSize = shown.sizeBytes === sizeBytes;
+  if (sameSize && (wish.objectBytes ?? shown.objectBytes) === shown.objectBytes) return;
+  const is = `VDI '${name}' has ${shown.sizeBytes} bytes in objects of ${shown.objectBytes}`;
+  throw new SheepfsError("invalid", `${is}: it was begun as another; delete it to begin anew`);
+}
+
+function unfinishedLeft(name: string, thrown: unknown): SheepfsError {
+  const { code, message } = asSheepfsError(thrown);
+  const left = `VDI '${name}' has the beginning of it: go on with '--resume', or delete it`;
+  return new SheepfsError(code, `${message}; ${left}`, { cause: thrown });
+}
+
+/** The error, when the VDI is deleted, or cannot be. */
+async function withoutVdi({ gateways, name }: ImportWish, thrown: unknown): Promise<SheepfsError> {
+  const error = asSheepfsError(thrown);
+  try {
+    await deleteOneVdi(gateways, name, () => {});
+  } catch (also) {
+    const left = `the unfinished VDI '${name}' is still there: ${asSheepfsError(also).message}`;
+    const advice = "go on with '--resume', or delete it";
+    return new SheepfsError(error.code, `${error.message}; ${left}; ${advice}`, { cause: thrown });
+  }
+  return error;
 }
 
 async function fillVdi(
   wish: ImportWish,
-  sizeBytes: number,
+  { sizeBytes, fresh }: { readonly sizeBytes: number; readonly fresh: boolean },
   pieces: AsyncIterable<DataPiece>,
 ): Promise<TransferResult> {
   const { gateways, name, progress } = wish;
   return await withCore(gateways, false, async (core) => {
-    const line = new TextEncoder().encode(name);
-    const { volume } = await attachNamed(core.volumes, line, operation());
-    const digest = new ContentDigest();
+    const volume = await openNamed(core, name);
+    const sum = new ContentSum();
+    const writing = new Writing();
     let dataBytes = 0;
-    const count = (piece: DataPiece): void => {
-      if (piece.offset + piece.bytes.length > sizeBytes) {
-        throw new SheepfsError(
-          "no_space",
-          `there is more than the ${sizeBytes} bytes of '${name}'`,
-        );
+    try {
+      for await (const piece of pieces) {
+        const end = piece.offset + piece.bytes.length;
+        if (end > sizeBytes) {
+          const text = `there is more than the ${sizeBytes} bytes of '${name}'`;
+          throw new SheepfsError("no_space", text);
+        }
+        sum.add(piece);
+        dataBytes += piece.bytes.length;
+        progress({ doneBytes: end, totalBytes: sizeBytes });
+        await writing.begin(() => (fresh ? writeFresh(volume, piece) : writeOver(volume, piece)));
       }
-      digest.add(piece);
-      dataBytes += piece.bytes.length;
-      progress({ doneBytes: dataBytes, totalBytes: sizeBytes });
-    };
-    await writeAll(volume, pieces, count);
+    } finally {
+      await writing.settled();
+    }
+    await writing.end();
     await volume.flush(operation());
-    const written = digest.end(sizeBytes);
-    if (wish.verify) {
-      const read = await transfer(volume, progress, async () => {});
-      if (read.digest !== written) {
+    // What an earlier one has written is not to be taken for granted.
+    if (wish.verify || !fresh) {
+      if ((await volumeSum(volume, progress)).value !== sum.value) {
         throw new SheepfsError("corrupt", `VDI '${name}' does not read back as it was written`);
       }
     }
-    return { name, sizeBytes, dataBytes, digest: written };
+    return { name, sizeBytes, dataBytes, digest: sum.digest(sizeBytes) };
   });
-}
-
-/** With as many writes under way as a cluster needs to be busy. */
-async function writeAll(
-  volume: Volume,
-  pieces: AsyncIterable<DataPiece>,
-  count: (piece: DataPiece) => void,
-): Promise<void> {
-  const writing = new Set<Promise<void>>();
-  const failures: unknown[] = [];
-  const write = async (piece: DataPiece): Promise<void> => {
-    try {
-      for (const { offset, bytes } of joinedRuns(piece)) {
-        await volume.write(bytes, offset, operation());
-      }
-    } catch (thrown) {
-      failures.push(thrown);
-    }
-  };
-  for await (const piece of pieces) {
-    if (failures.length > 0) break;
-    count(piece);
-    const one = write(piece).finally(() => writing.delete(one));
-    writing.add(one);
-    if (writing.size >= limits.backupInflightMax) await Promise.race(writing);
-  }
-  await Promise.all(writing);
-  if (failures.length > 0) throw failures[0];
 }
 
 /** A stream in pieces that begin where holes and digests do. */

@@ -3,6 +3,8 @@ import { limits } from "../../base/limits.ts";
 import { silentLogger } from "../../base/log.ts";
 import { deadlineScope, type Scope } from "../../base/scope.ts";
 import { realClock } from "../../sys/clock.ts";
+import { attachNamed } from "../../tree/entries/attaching.ts";
+import type { Volume } from "../../volume/volume.ts";
 import { type Core, openCore } from "../core.ts";
 import { newHolder } from "../self.ts";
 
@@ -29,4 +31,10 @@ export async function withCore<T>(
   } finally {
     await core.close(operation());
   }
+}
+
+/** The volume of NAME, NAME@TAG or NAME@ID, attached as long as the command runs. */
+export async function openNamed(core: Core, name: string): Promise<Volume> {
+  const line = new TextEncoder().encode(name);
+  return (await attachNamed(core.volumes, line, operation())).volume;
 }

@@ -1,8 +1,10 @@
 import type { CommandGroup } from "../command.ts";
 import { check } from "./check.ts";
 import { clone } from "./clone.ts";
+import { copy } from "./copy.ts";
 import { create } from "./create.ts";
 import { remove } from "./delete.ts";
+import { diff } from "./diff.ts";
 import { exportCommand } from "./export.ts";
 import { importCommand } from "./import.ts";
 import { list } from "./list.ts";
@@ -20,7 +22,8 @@ export const vdiCommands: CommandGroup = {
     ...{ list, show, tree },
     ...{ create, resize, delete: remove },
     ...{ snapshot, retag, clone, rollback },
-    ...{ export: exportCommand, import: importCommand },
+    diff,
+    ...{ export: exportCommand, import: importCommand, copy },
     ...{ check, lock, unlock },
   },
   examples: `  sheepfs vdi create test --size 10G && sheepfs vdi list

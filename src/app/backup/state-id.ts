@@ -1,0 +1,53 @@
+import { SheepfsError } from "../../base/errors.ts";
+import { hexVid } from "../../cluster/inode.ts";
+import { escapeName } from "../../tree/names.ts";
+import type { InodeHeader, WireTime } from "../../wire/inode.ts";
+
+/** Which state of which VDI something was made from: no other one of any cluster has the same. */
+export interface StateId {
+  readonly name: string;
+  readonly tag: string;
+  readonly vid: string;
+  readonly created: string;
+  /** When it became a snapshot; null for a working VDI, which may change. */
+  readonly taken: string | null;
+}
+
+export function stateIdOf({
+  name,
+  tag,
+  vid,
+  createTime,
+  snapTime,
+  isSnapshot,
+}: InodeHeader): StateId {
+  return {
+    name: escapeName(name),
+    tag: isSnapshot ? escapeName(tag) : "",
+    vid: hexVid(vid),
+    created: timeText(createTime),
+    taken: isSnapshot ? timeText(snapTime) : null,
+  };
+}
+
+/** Names and tags are for people: they may be changed, and are not looked at. */
+export function sameState(a: StateId, b: StateId): boolean {
+  return a.vid === b.vid && a.created === b.created && a.taken === b.taken;
+}
+
+export function stateText({ name, tag, vid, taken }: StateId): string {
+  if (taken === null) return `'${name}'`;
+  return `'${name}@${tag === "" ? `(vid ${vid})` : tag}'`;
+}
+
+/** @throws corrupt */
+export function stateIdFrom(value: unknown, path: string): StateId {
+  const { name, tag, vid, created, taken } = (value ?? {}) as Record<string, unknown>;
+  const texts = [name, tag, vid, created].every((text) => typeof text === "string");
+  if (texts && (taken === null || typeof taken === "string")) return value as StateId;
+  throw new SheepfsError("corrupt", `'${path}' does not say what it was made from`);
+}
+
+function timeText({ seconds, nanoseconds }: WireTime): string {
+  return `${seconds}.${String(nanoseconds).padStart(9, "0")}`;
+}
