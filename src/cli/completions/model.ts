@@ -31,7 +31,7 @@ const kindsByDescription: readonly (readonly [string, WordKind])[] = [
   ["as in a mount", "path"],
   ["an empty directory", "folder"],
   ["where it is mounted", "folder"],
-  ["raw image", "file"],
+  ["image", "file"],
 ];
 
 const kindsByHint: Readonly<Record<string, WordKind>> = {

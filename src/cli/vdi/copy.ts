@@ -15,7 +15,7 @@ export const copy: Command = {
     description: "Copy a VDI with its snapshots to another cluster",
   },
   args: {
-    name: { type: "positional", description: "of the VDI", required: true },
+    name: { type: "positional", description: "of a working VDI", required: true },
     to: {
       type: "string",
       valueHint: "HOST:PORT[,HOST:PORT]...",

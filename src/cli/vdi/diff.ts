@@ -20,7 +20,11 @@ export const diff: Command = {
   },
   args: {
     a: { type: "positional", description: "NAME, NAME@TAG or NAME@ID", required: true },
-    b: { type: "positional", description: "the later one, as above", required: true },
+    b: {
+      type: "positional",
+      description: "NAME, NAME@TAG or NAME@ID of the later",
+      required: true,
+    },
     sheep,
     json,
   },
