@@ -144,10 +144,6 @@ async function removeSnapshot(player: Player, tell: (what: string) => void): Pro
   }
   const isUsed = player.isUsed(inode);
   if (!isUsed && player.oneIn(4)) {
-    // Who has the VDI attached has to have moved on from it, or finds itself deleted.
-    if (player.attached.has(name)) {
-      await subject.setSize(`volume/${name}`, player.working(name).sizeBytes);
-    }
     await deleteVdi(
       { caller, clock: realClock, isGone },
       namedSnapshot(inode),
@@ -256,7 +252,7 @@ async function linkVolume(player: Player): Promise<void> {
   const name = player.pick(player.attachedVolumes);
   if (name === null) return;
   const { subject } = player.world;
-  await outcome(() => subject.link(`volume/${name}`, `volume/${player.prefix}no`), "invalid");
+  await outcome(() => subject.link(`volume/${name}`, `volume/${player.prefix}no`), "not_supported");
 }
 
 export const lifeSteps: readonly Step[] = [
