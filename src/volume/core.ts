@@ -306,13 +306,10 @@ interface VdiAbout {
  * Throws when the VDI may be one that somebody deletes: as a snapshot, which it was not.
  * @throws stale when it was deleted | read_only when it has become a snapshot
  */
-async function checkUncleared(
-  store: ObjectStore,
+function checkUncleared(
+  bytes: Uint8Array,
   { header, title, trust }: VdiAbout & { readonly trust: IndexTrust },
-  scope: Scope,
-): Promise<void> {
-  const bytes = new Uint8Array(inodeHeaderBytes);
-  await store.readInode(header.vid, 0, bytes, scope);
+): void {
   const now = decodeInodeHeader(bytes);
   if (!isSameVdi(now, header)) throw new SheepfsError("stale", `${title} was deleted elsewhere`);
   if (now.isSnapshot === header.isSnapshot || trust.asSnapshot) return;
@@ -324,8 +321,7 @@ async function openVdi(ports: VolumePorts, about: VdiAbout, scope: Scope): Promi
   const geometry = geometryOf(header, title);
   const touched = new TouchedSlots();
   const trust = { asSnapshot: false };
-  const checkVdi = (within: Scope): Promise<void> =>
-    checkUncleared(ports.store, { ...about, trust }, within);
+  const checkVdi = (bytes: Uint8Array): void => checkUncleared(bytes, { ...about, trust });
   const index =
     geometry.kind === "array"
       ? new IndexMap(ports, { vid: header.vid, title, touched, checkVdi })

@@ -2,7 +2,7 @@ import { assert } from "../base/assert.ts";
 import { SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Scope } from "../base/scope.ts";
-import { slotBytes, slotOffset } from "../wire/inode.ts";
+import { inodeHeaderBytes, slotBytes, slotOffset } from "../wire/inode.ts";
 import { vidMax } from "../wire/oid.ts";
 import { unloadedSlot } from "./plan.ts";
 import type { ObjectStore } from "./ports.ts";
@@ -34,12 +34,12 @@ export class IndexMap implements VolumeIndex {
   readonly #loads = new Map<number, Load>();
   #closed = false;
 
-  readonly #checkVdi: (scope: Scope) => Promise<void>;
+  readonly #checkVdi: (header: Uint8Array) => void;
 
   /**
    * @param about.touched laid over what is read
-   * @param about.checkVdi throws when what was just read may have been cleared: whoever deletes a VDI
-   *   clears its slots first
+   * @param about.checkVdi given the header that was read with slots, or after them: throws when they may
+   *   have been cleared, as whoever deletes a VDI clears its slots first
    */
   constructor(
     ports: { readonly store: ObjectStore; readonly cache: SliceCache },
@@ -47,7 +47,7 @@ export class IndexMap implements VolumeIndex {
       readonly vid: number;
       readonly title: string;
       readonly touched: TouchedSlots;
-      readonly checkVdi: (scope: Scope) => Promise<void>;
+      readonly checkVdi: (header: Uint8Array) => void;
     },
   ) {
     this.#store = ports.store;
@@ -181,8 +181,20 @@ export class IndexMap implements VolumeIndex {
 
   async #read(from: number, count: number, scope: Scope): Promise<Uint32Array> {
     const slots = new Uint32Array(count);
-    await this.#store.readInode(this.#vid, slotOffset(from), new Uint8Array(slots.buffer), scope);
-    await this.#checkVdi(scope);
+    const bytes = new Uint8Array(slots.buffer);
+    const offset = slotOffset(from);
+    // One request where that costs no more than two.
+    if (offset <= limits.inodeFirstBytes) {
+      const whole = new Uint8Array(offset + bytes.length);
+      await this.#store.readInode(this.#vid, 0, whole, scope);
+      this.#checkVdi(whole.subarray(0, inodeHeaderBytes));
+      bytes.set(whole.subarray(offset));
+    } else {
+      await this.#store.readInode(this.#vid, offset, bytes, scope);
+      const header = new Uint8Array(inodeHeaderBytes);
+      await this.#store.readInode(this.#vid, 0, header, scope);
+      this.#checkVdi(header);
+    }
     for (let at = 0; at < count; at += 1) {
       const slot = slots[at] ?? 0;
       if (slot > vidMax) {

@@ -314,7 +314,12 @@ function garbled(reply: Uint8Array<ArrayBuffer>, random: Random): Uint8Array {
     case 3:
       view.setUint32(8, random.u32(), true);
       return reply;
-    default:
-      return new Uint8Array(random.below(200)).map(() => random.below(256));
+    default: {
+      const bytes = new Uint8Array(random.below(200)).map(() => random.below(256));
+      // A part of a header alone is no answer but silence, and a sheep that lives is waited for.
+      return bytes.length < 48
+        ? Uint8Array.from({ length: 48 }, (_, at) => bytes[at] ?? 0xff)
+        : bytes;
+    }
   }
 }

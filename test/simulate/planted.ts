@@ -57,13 +57,6 @@ export const planted: readonly Planted[] = [
     seed: 26,
   },
   {
-    what: "a block is discarded without a look whether the VDI has become a snapshot",
-    file: "src/volume/volume.ts",
-    from: "    await this.refresh(scope);\n    await discard(",
-    to: "    await discard(",
-    seed: 152,
-  },
-  {
     what: "a discarded block is written again before its object is removed",
     file: "src/volume/writes.ts",
     from: "else if (core.touched.isLeaving(piece.index)) void this.#awaitRemoval(piece);",
