@@ -167,16 +167,28 @@ export class VolumeCore {
   }
 
   /**
-   * Looks at the truth after an object was missing.
+   * Looks at the truth after an object was missing, or moves the volume to another VDI.
    * @throws stale when the VDI was deleted elsewhere
    */
   async reloadSlot(index: number): Promise<void> {
     const { touched } = this;
-    await this.readOwnHeader(this.newScope());
+    await this.moveOn();
     const created = touched.isCreated(index);
-    touched.unmark(index);
-    this.index.forget(index);
+    await this.whileOurs(async (opened) => {
+      if (touched !== this.touched) return;
+      touched.unmark(index);
+      opened.forget(index);
+      try {
+        await opened.load(index, this.newScope());
+      } catch (thrown) {
+        // A move takes along to the new VDI what is marked, and nothing else.
+        if (created) touched.sawCreated(index);
+        throw thrown;
+      }
+    });
+    if (touched !== this.touched) return;
     const slot = await this.slot(index);
+    if (touched !== this.touched) return;
     if (touched.isLeaving(index)) this.slotPutBack(touched, index);
     else if (created && slot === this.vid) touched.sawCreated(index);
   }

@@ -180,4 +180,17 @@ describe("a snapshot that was made elsewhere and deleted before it was noticed [
     expect(given.read(0, 2, late)).toEqual(filled(2, 1));
     expect(codeOf(() => given.write(0, filled(2, 2), late))).toBe("read_only");
   });
+
+  test("that took acknowledged data with it is an error, and no hole", () => {
+    const given = world();
+    given.write(0, filled(block, 1));
+    const next = given.sim.run(given.cluster.snapshot(given.vid));
+    // The sheep has copied the index before the write, and nobody else has the object.
+    given.cluster.inode(next).write(slotOffset(0), new Uint8Array(4));
+    deleteVdi(given, given.vid);
+    given.cluster.removeObject(given.vid, 0);
+    expect(codeOf(() => given.read(0, 1))).toBe("corrupt");
+    expect(codeOf(() => given.read(0, 1))).toBe("corrupt");
+    expect(codeOf(() => given.write(0, filled(1, 2)))).toBe("corrupt");
+  });
 });
