@@ -7,6 +7,8 @@ export interface VdiNameLike {
   readonly snapshot: { readonly tag: Uint8Array } | { readonly id: number } | null;
   /** Where it has to be this one: names and ids are given to others when a VDI is deleted. */
   readonly vid?: number;
+  /** With a vid: the tag that it has to have still, as somebody else may have changed that. */
+  readonly tag?: Uint8Array;
 }
 
 const decoder = new TextDecoder();

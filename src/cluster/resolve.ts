@@ -42,7 +42,12 @@ async function stillThat(
 ): Promise<InodeHeader> {
   checkVdiName(name);
   const header = await headerIfThere(caller, vid, scope);
-  if (header !== null && isThat(header, name)) return header;
+  if (header !== null && isThat(header, name)) {
+    const { tag = header.tag } = name;
+    if (sameBytes(header.tag, tag)) return header;
+    const text = `${vdiText(name)} has another tag now: '${nameText(header.tag)}'; look again`;
+    throw new SheepfsError("stale", text);
+  }
   throw new SheepfsError(
     "stale",
     `${vdiText(name)} is not vid ${hexVid(vid)} any more; look again`,

@@ -125,12 +125,13 @@ class VdiSnapshots implements DirNode {
   async remove(title: string, scope: Scope): Promise<void> {
     const header = await this.#headerOf(title, scope);
     await this.#refuseAttached(header, scope);
-    const { life, clock } = this.#shared;
+    const { life, clock, families } = this.#shared;
     try {
       // Half a deletion is the worst there is: once begun, nobody interrupts it.
       const own = deadlineScope(clock, limits.operationTimeoutMs);
-      await this.#file(header).remove(() => life.delete(named(header), own));
+      await this.#file(header).remove(() => life.delete(tagged(header), own));
     } finally {
+      families.forgetOne(header.vid);
       this.changed(title);
     }
   }
@@ -150,7 +151,7 @@ class VdiSnapshots implements DirNode {
     await this.#refuseAttached(header, scope);
     const { life, families } = this.#shared;
     try {
-      await life.retag(named(header), tag, scope);
+      await life.retag(tagged(header), tag, scope);
     } finally {
       families.forgetOne(header.vid);
       this.changed(title);
@@ -199,6 +200,11 @@ class VdiSnapshots implements DirNode {
 
 function named({ name, snapId, vid }: VdiHeader) {
   return { name, snapshot: { id: snapId }, vid };
+}
+
+/** For what cannot be undone: tags that others change are known late. */
+function tagged(header: VdiHeader) {
+  return { ...named(header), tag: header.tag };
 }
 
 /** Of a directory whose times nothing tells. */

@@ -35,7 +35,7 @@ test("a snapshot with another tag is the same but for that", async () => {
 });
 
 test("a tag that is there, of digits or empty, and what is no snapshot, are refused", async () => {
-  const { sheep } = given();
+  const { sheep, one } = given();
   const rows = [
     [byTag("one"), "two", "exists"],
     [byTag("one"), "one", "exists"],
@@ -45,6 +45,7 @@ test("a tag that is there, of digits or empty, and what is no snapshot, are refu
     [byTag("none"), "three", "not_found"],
     [{ name, snapshot: null }, "three", "invalid"],
     [{ name, snapshot: { id: 1 }, vid: 7 }, "three", "stale"],
+    [{ name, snapshot: { id: 1 }, vid: one, tag: text("old") }, "three", "stale"],
   ] as const;
   for (const [which, tag, code] of rows) {
     const error = await failure(retagSnapshot(sheep, which, text(tag), never));

@@ -104,7 +104,10 @@ class Life {
       grow: (name, vdiSize) => changed(() => cluster.change(plain(name), { vdiSize })),
       delete: async (which, scope) => {
         this.deletedWith = scope;
-        const { vid } = await cluster.resolve(which);
+        const { vid, tag } = await cluster.resolve(which);
+        if (which.tag !== undefined && plain(which.tag) !== plain(tag)) {
+          throw new SheepfsError("stale", "it has another tag");
+        }
         await changed(() => cluster.inodes.delete(vid));
       },
       snapshot: async (names, tag, scope) => {
@@ -270,6 +273,18 @@ describe("removing a snapshot", () => {
     const dir = await life.snapshots("web");
     await dir.remove?.("theirs", life.scope());
     expect(life.volumes.get("web")?.volume.header.vid).toBe(2);
+  });
+
+  // [S-101]
+  test("whose tag was changed elsewhere a moment ago removes nothing", async () => {
+    const life = new Life();
+    await life.withSnapshot();
+    const dir = await life.snapshots("web");
+    life.cluster.changeVid(1, { tag: bytes("keep") });
+    expect(await code(() => dir.remove?.("monday", life.scope()))).toBe("stale");
+    expect(await code(() => dir.remove?.("monday", life.scope()))).toBe("not_found");
+    expect(life.cluster.headers().length).toBe(2);
+    expect(await code(() => dir.remove?.("keep", life.scope()))).toBe("it worked");
   });
 
   test("goes by no other's look at it, and nobody opens it meanwhile", async () => {
