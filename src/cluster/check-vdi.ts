@@ -27,8 +27,10 @@ export interface CheckPorts {
   readonly scope: () => Scope;
   /** @throws cancelled when nobody wants it any more */
   readonly wanted: () => void;
-  /** False for an object that was looked at for another VDI. */
-  readonly isNew: (owner: number, block: number) => boolean;
+  /** For an object that was looked at for another VDI. */
+  readonly isKnown: (slot: SetSlot) => boolean;
+  /** It was looked at to the end; not one that the VDI has no more, as others may have it. */
+  readonly looked: (slot: SetSlot, isDamaged: boolean) => void;
   readonly checked: (done: { readonly bytes: number }) => void;
   readonly damaged: (damage: Damage) => void;
 }
@@ -51,12 +53,14 @@ export async function checkVdi(ports: CheckPorts, header: InodeHeader): Promise<
   const look = async (what: Looked): Promise<void> => {
     wanted();
     totals.objects += 1;
-    if (await isDamaged(ports, copies, header, what)) totals.damagedObjects += 1;
+    const damaged = await isDamaged(ports, copies, header, what);
+    if (damaged === true) totals.damagedObjects += 1;
+    if (damaged !== null && what.slot !== null) ports.looked(what.slot, damaged);
     checked({ bytes: what.kept.bytes });
   };
   await look(inodeOf(header));
   for await (const slots of setSlots({ caller, header, scope })) {
-    const fresh = slots.filter(({ owner, block }) => ports.isNew(owner, block));
+    const fresh = slots.filter((slot) => !ports.isKnown(slot));
     await mapBounded(fresh, limits.checkObjectsInflightMax, (slot) =>
       look({ kept: objectOf(header, slot, objectBytes), slot }),
     );
@@ -84,13 +88,13 @@ function objectOf(header: InodeHeader, { block, owner }: SetSlot, bytes: number)
   return { oid, offset: 0, bytes, copies: header.copies, code };
 }
 
-/** What is written while it is looked at seems damaged; only what stays so is. */
+/** What is written while it is looked at seems damaged; only what stays so is. Null when it is gone. */
 async function isDamaged(
   { caller, clock, scope, wanted, damaged }: CheckPorts,
   copies: Copies,
   header: InodeHeader,
   { kept, slot }: Looked,
-): Promise<boolean> {
+): Promise<boolean | null> {
   if (kept.oid.vid > vidMax) {
     const text = `the index names vid ${kept.oid.vid.toString(16)}, which cannot be`;
     damaged({ oid: { ...kept.oid, vid: header.vid }, what: "lost", node: null, text });
@@ -100,7 +104,7 @@ async function isDamaged(
   for (let look = 2; flaws.length > 0 && look <= limits.checkLooksMax; look += 1) {
     await new Promise<void>((resolve) => clock.after(limits.checkPauseMs, resolve));
     wanted();
-    if (slot !== null && !(await stillNames(caller, header, slot, scope))) return false;
+    if (slot !== null && !(await stillNames(caller, header, slot, scope))) return null;
     // Its members may be others by now.
     flaws = await new Copies({ caller, scope }, await listNodes(caller, scope())).flaws(kept);
   }

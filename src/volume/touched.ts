@@ -1,5 +1,4 @@
-/** 512 bytes for the slots of one slice. */
-const chunkSlots = 4_096;
+import { NumberSet } from "../base/number-set.ts";
 
 /**
  * What we did to the slots since the volume has its present vid. A snapshot that is made meanwhile
@@ -8,12 +7,12 @@ const chunkSlots = 4_096;
  * more where an update failed: 512 KiB for an index that is full.
  */
 export class TouchedSlots {
-  readonly #created = new SlotSet();
-  readonly #cleared = new SlotSet();
-  readonly #unsure = new SlotSet();
-  readonly #owed = new SlotSet();
-  readonly #leaving = new SlotSet();
-  readonly #twice = new SlotSet();
+  readonly #created = new NumberSet();
+  readonly #cleared = new NumberSet();
+  readonly #unsure = new NumberSet();
+  readonly #owed = new NumberSet();
+  readonly #leaving = new NumberSet();
+  readonly #twice = new NumberSet();
 
   /** An update was acknowledged. */
   markCreated(index: number): void {
@@ -131,76 +130,9 @@ export class TouchedSlots {
     this.#cleared.fill(from, slots, 0);
   }
 
-  #take(index: number, into: SlotSet, outOf: SlotSet): void {
+  #take(index: number, into: NumberSet, outOf: NumberSet): void {
     into.add(index);
     outOf.delete(index);
     this.#unsure.delete(index);
   }
-}
-
-/** Slot numbers, by chunks of bits where there are any. */
-class SlotSet {
-  readonly #chunks = new Map<number, Uint8Array>();
-  #count = 0;
-
-  get empty(): boolean {
-    return this.#count === 0;
-  }
-
-  has(index: number): boolean {
-    const chunk = this.#chunks.get(Math.floor(index / chunkSlots));
-    return chunk !== undefined && bitOf(chunk, index % chunkSlots);
-  }
-
-  add(index: number): void {
-    const number = Math.floor(index / chunkSlots);
-    let chunk = this.#chunks.get(number);
-    if (chunk === undefined) {
-      chunk = new Uint8Array(chunkSlots / 8);
-      this.#chunks.set(number, chunk);
-    }
-    const at = index % chunkSlots;
-    if (bitOf(chunk, at)) return;
-    chunk[at >>> 3] = (chunk[at >>> 3] ?? 0) | (1 << (at & 7));
-    this.#count += 1;
-  }
-
-  delete(index: number): void {
-    const chunk = this.#chunks.get(Math.floor(index / chunkSlots));
-    const at = index % chunkSlots;
-    if (chunk === undefined || !bitOf(chunk, at)) return;
-    chunk[at >>> 3] = (chunk[at >>> 3] ?? 0) & ~(1 << (at & 7));
-    this.#count -= 1;
-  }
-
-  *members(): Iterable<number> {
-    for (const [number, chunk] of this.#chunks) {
-      for (let at = 0; at < chunkSlots; at += 1) {
-        if (bitOf(chunk, at)) yield number * chunkSlots + at;
-      }
-    }
-  }
-
-  within(from: number, end: number): number[] {
-    const found: number[] = [];
-    for (let index = from; index < end; index += 1) if (this.has(index)) found.push(index);
-    return found;
-  }
-
-  fill(from: number, slots: Uint32Array, value: number): void {
-    if (this.#count === 0) return;
-    for (let at = 0; at < slots.length; ) {
-      const within = (from + at) % chunkSlots;
-      const count = Math.min(chunkSlots - within, slots.length - at);
-      const chunk = this.#chunks.get(Math.floor((from + at) / chunkSlots));
-      if (chunk !== undefined) {
-        for (let n = 0; n < count; n += 1) if (bitOf(chunk, within + n)) slots[at + n] = value;
-      }
-      at += count;
-    }
-  }
-}
-
-function bitOf(chunk: Uint8Array, at: number): boolean {
-  return ((chunk[at >>> 3] ?? 0) & (1 << (at & 7))) !== 0;
 }

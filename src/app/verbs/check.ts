@@ -1,9 +1,11 @@
 import type { Address } from "../../base/address.ts";
 import { limits } from "../../base/limits.ts";
+import { NumberSet } from "../../base/number-set.ts";
 import type { SheepCaller } from "../../client/caller.ts";
 import { objectBytesOf } from "../../cluster/blocks.ts";
-import { type Checked, checkVdi, type Damage } from "../../cluster/check-vdi.ts";
+import { type Checked, type CheckPorts, checkVdi, type Damage } from "../../cluster/check-vdi.ts";
 import { hexVid } from "../../cluster/inode.ts";
+import type { SetSlot } from "../../cluster/slots.ts";
 import { vdiFacts } from "../../cluster/vdis.ts";
 import { realClock } from "../../sys/clock.ts";
 import { escapeName, escapeTag } from "../../tree/names.ts";
@@ -52,6 +54,7 @@ export async function checkNamedVdi(
   });
 }
 
+/** @throws not_found when it is deleted meanwhile: the damage goes to the others that have it then */
 export async function checkOne(
   caller: SheepCaller,
   header: InodeHeader,
@@ -59,39 +62,52 @@ export async function checkOne(
   seen: SeenObjects | null = null,
 ): Promise<CheckedVdiJson> {
   const damages: DamageJson[] = [];
+  const damaged: SetSlot[] = [];
   const facts = await vdiFacts(caller, header.vid, operation());
   const blocks = (facts?.ownBlocks ?? 0) + (facts?.sharedBlocks ?? 0);
   const totalBytes = blocks * objectBytesOf(header);
   let doneBytes = 0;
-  const checked = await checkVdi(
-    {
-      ...{ caller, clock: realClock, scope: operation, wanted },
-      isNew: (owner, block) => seen?.add(owner, block) ?? true,
-      checked: ({ bytes }) => {
-        doneBytes += bytes;
-        tell({ doneBytes: Math.min(doneBytes, totalBytes), totalBytes });
-      },
-      damaged: (damage) => {
-        if (damages.length < limits.checkDamagesMax) damages.push(damageJson(damage));
-      },
+  const ports: CheckPorts = {
+    ...{ caller, clock: realClock, scope: operation, wanted },
+    isKnown: (slot) => seen?.has(slot) ?? false,
+    looked: (slot, isDamaged) => {
+      seen?.add(slot);
+      if (isDamaged && seen !== null) damaged.push(slot);
     },
-    header,
-  );
-  damages.sort((a, b) => (a.block ?? -1) - (b.block ?? -1));
-  return { name: titleOf(header), vid: hexVid(header.vid), ...checked, damages };
+    checked: ({ bytes }) => {
+      doneBytes += bytes;
+      tell({ doneBytes: Math.min(doneBytes, totalBytes), totalBytes });
+    },
+    damaged: (damage) => {
+      if (damages.length < limits.checkDamagesMax) damages.push(damageJson(damage));
+    },
+  };
+  try {
+    const checked = await checkVdi(ports, header);
+    damages.sort((a, b) => (a.block ?? -1) - (b.block ?? -1));
+    return { name: titleOf(header), vid: hexVid(header.vid), ...checked, damages };
+  } catch (thrown) {
+    for (const slot of damaged) seen?.remove(slot);
+    throw thrown;
+  }
 }
 
-/** Objects that were looked at, when many VDIs are that share them. */
+/** Objects that were looked at, when many VDIs are that share them: some bits for each. */
 export class SeenObjects {
-  readonly #blocks = new Map<number, Set<number>>();
+  readonly #blocks = new Map<number, NumberSet>();
 
-  /** @returns false when it was there */
-  add(owner: number, block: number): boolean {
-    const known = this.#blocks.get(owner) ?? new Set();
+  has({ owner, block }: SetSlot): boolean {
+    return this.#blocks.get(owner)?.has(block) ?? false;
+  }
+
+  add({ owner, block }: SetSlot): void {
+    const known = this.#blocks.get(owner) ?? new NumberSet();
     this.#blocks.set(owner, known);
-    if (known.has(block)) return false;
     known.add(block);
-    return true;
+  }
+
+  remove({ owner, block }: SetSlot): void {
+    this.#blocks.get(owner)?.delete(block);
   }
 }
 
