@@ -59,6 +59,7 @@ export const format: Command = {
       throw new UsageError("a format with '--force' needs '--yes' where nobody is asked");
     }
     const { format: make, formatVictims } = await verbs();
+    let force = false;
     if (order.force) {
       const { formatted, vdis, snapshots } = await formatVictims(gateways);
       const all = Number.isNaN(vdis) ? "all its VDIs" : `${vdis} VDIs and ${snapshots} snapshots`;
@@ -66,8 +67,10 @@ export const format: Command = {
       if (formatted && !confirmed(values, question)) {
         throw new SheepfsError("cancelled", "the cluster was left as it is");
       }
+      // Nobody was asked about what somebody else may have in it a moment later.
+      force = formatted;
     }
-    const made = await make(gateways, order);
+    const made = await make(gateways, { ...order, force });
     if (values.flag("json")) await printJson(made);
     else await printOutput(`the cluster is formatted, epoch ${made.epoch}\n`);
   },

@@ -32,9 +32,8 @@ export async function formatCluster(
 ): Promise<ClusterInfo> {
   const before = await clusterInfo(caller, scope);
   const { createdSeconds } = before;
-  if (createdSeconds !== null && !wish.force) {
-    const since = new Date(createdSeconds * 1000).toISOString();
-    const text = `the cluster was formatted at ${since}; to destroy all that is in it, add --force`;
+  if (isFormatted(before) && !wish.force) {
+    const text = `the cluster ${stateText(before)}; to destroy all that is in it, add --force`;
     throw new SheepfsError("exists", text);
   }
   // Vids of a listing hold as long as this is the same, so it must not be what it was.
@@ -49,6 +48,17 @@ export async function formatCluster(
     throw error;
   }
   return await clusterInfo(caller, scope);
+}
+
+/** Of one that runs no epoch may be told, and of one that waits for nodes: only its state is sure. */
+export function isFormatted({ status, createdSeconds }: ClusterInfo): boolean {
+  return status !== "waiting_for_format" || createdSeconds !== null;
+}
+
+function stateText({ status, createdSeconds }: ClusterInfo): string {
+  if (createdSeconds === null)
+    return `is ${status.replaceAll("_", " ")} and may have been formatted`;
+  return `was formatted at ${new Date(createdSeconds * 1000).toISOString()}`;
 }
 
 function request(

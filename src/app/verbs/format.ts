@@ -1,5 +1,5 @@
 import type { Address } from "../../base/address.ts";
-import { type FormatWish, formatCluster } from "../../cluster/format.ts";
+import { type FormatWish, formatCluster, isFormatted } from "../../cluster/format.ts";
 import { clusterInfo } from "../../cluster/info.ts";
 import { listHeaders } from "../../cluster/vdis.ts";
 import { realClock } from "../../sys/clock.ts";
@@ -18,10 +18,11 @@ export async function formatVictims(
   gateways: readonly Address[],
 ): Promise<{ readonly formatted: boolean; readonly vdis: number; readonly snapshots: number }> {
   return await withCluster(gateways, async (caller, scope) => {
-    const { createdSeconds, status } = await clusterInfo(caller, scope);
-    if (createdSeconds === null) return { formatted: false, vdis: 0, snapshots: 0 };
+    const info = await clusterInfo(caller, scope);
+    if (!isFormatted(info)) return { formatted: false, vdis: 0, snapshots: 0 };
     // One that waits for nodes does not list what it has.
-    if (status !== "running") return { formatted: true, vdis: Number.NaN, snapshots: Number.NaN };
+    if (info.status !== "running")
+      return { formatted: true, vdis: Number.NaN, snapshots: Number.NaN };
     const { headers } = await listHeaders(caller, scope);
     const snapshots = headers.filter(({ isSnapshot }) => isSnapshot).length;
     return { formatted: true, vdis: headers.length - snapshots, snapshots };
