@@ -63,7 +63,7 @@ export const format: Command = {
     if (order.force) {
       const { formatted, vdis, snapshots } = await formatVictims(gateways);
       const all = Number.isNaN(vdis) ? "all its VDIs" : `${vdis} VDIs and ${snapshots} snapshots`;
-      const question = `Destroy ${all} for ever?`;
+      const question = `Destroy ${all} for ever? What is attached somewhere has to be detached first.`;
       if (formatted && !confirmed(values, question)) {
         throw new SheepfsError("cancelled", "the cluster was left as it is");
       }

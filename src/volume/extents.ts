@@ -67,7 +67,12 @@ export async function slotRuns(
     found.push(last);
     return true;
   };
-  await core.index.scan({ from: Math.floor(offset / objectBytes), end: blockCount }, visit, scope);
+  const range = { from: Math.floor(offset / objectBytes), end: blockCount };
+  await core.whileOurs((index) => {
+    found.length = 0;
+    last = undefined;
+    return index.scan(range, visit, scope);
+  });
   return found.map(({ first, end, vid }) => {
     const from = first * objectBytes;
     return { offset: from, length: Math.min(end * objectBytes, sizeBytes) - from, vid };
