@@ -1,5 +1,5 @@
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
+import { readFileSync, rmSync, type Stats, writeFileSync } from "node:fs";
+import { type FileHandle, open, stat } from "node:fs/promises";
 import { SheepfsError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
 import { nextData } from "../../sys/sparse.ts";
@@ -185,6 +185,14 @@ function notesIn(file: PartFile): PartNotes | null {
   }
 }
 
+/** A device or pipe says that it has 0 bytes, and would be taken for an image of zeros. */
+function refuseSizeless(path: string, found: Stats): void {
+  if (found.isDirectory()) throw new SheepfsError("is_directory", `'${path}' is a directory`);
+  if (found.isFile()) return;
+  const advice = `give its bytes as a stream: FILE is '-', and '< ${path}' behind the line`;
+  throw new SheepfsError("invalid", `'${path}' is no regular file; ${advice}`);
+}
+
 /** An image to read: its size, and its data in order. */
 export class ImageReader implements AsyncDisposable {
   readonly sizeBytes: number;
@@ -200,10 +208,10 @@ export class ImageReader implements AsyncDisposable {
   /** @throws not_found | denied | invalid for what is no file with a size */
   static async open(path: string): Promise<ImageReader> {
     try {
+      // Before it is opened, as opening a pipe waits for whoever writes to it.
+      refuseSizeless(path, await stat(path));
       const handle = await open(path, "r");
-      const stat = await handle.stat();
-      if (stat.isDirectory()) throw new SheepfsError("is_directory", `'${path}' is a directory`);
-      return new ImageReader(path, handle, stat.size);
+      return new ImageReader(path, handle, (await handle.stat()).size);
     } catch (thrown) {
       throw ofFile(path, thrown);
     }
