@@ -1,9 +1,17 @@
 import { expect, test } from "bun:test";
-import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { startSheepProcess } from "../support/cluster.ts";
 import { run, sheepfsBinary, start, TemporaryFolder } from "../support/process.ts";
-import { image, json, noise, sheepfs } from "./images.ts";
+import { image, json, noise, refused, sheepfs } from "./images.ts";
 
 const MiB = 2 ** 20;
 
@@ -77,7 +85,7 @@ test("an export that is interrupted leaves no file, and an import no VDI", async
   expect((await sheepfs(cluster, "vdi", "show", "part")).exitCode).toBe(5);
 }, 60_000);
 
-test("streams go both ways, and one that is too long is refused and leaves no VDI", async () => {
+test("streams go both ways, and one that is too long or cut short is refused and leaves no VDI", async () => {
   await using cluster = await startSheepProcess();
   const binary = await sheepfsBinary();
   const bytes = new Uint8Array(3 * MiB + 5);
@@ -88,8 +96,34 @@ test("streams go both ways, and one that is too long is refused and leaves no VD
   const long = await run([...command, "--size", "2M"], { stdin: bytes });
   expect(long).toMatchObject({ exitCode: 4, stderr: expect.stringContaining("more than") });
   expect((await sheepfs(cluster, "vdi", "show", "a")).exitCode).toBe(5);
-  expect(await run([...command, "--size", "4M"], { stdin: bytes })).toMatchObject({ exitCode: 0 });
+  // As when whoever writes it ends early.
+  const short = await run([...command, "--size", "4M"], { stdin: bytes });
+  expect(short).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("ended after") });
+  expect((await sheepfs(cluster, "vdi", "show", "a")).exitCode).toBe(5);
+  const digits = await run([...command, "--size", "2M", "--tag", "12"], { stdin: bytes });
+  expect(digits).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("digits only") });
+  const size = ["--size", String(bytes.length)];
+  expect(await run([...command, ...size], { stdin: bytes })).toMatchObject({ exitCode: 0 });
   const out = Bun.spawnSync([binary, "vdi", "export", "a", "-", "-s", cluster.address]);
-  expect(out.stdout.length).toBe(4 * MiB);
-  expect(out.stdout.subarray(0, bytes.length).equals(Buffer.from(bytes))).toBe(true);
+  expect(out.stdout.equals(Buffer.from(bytes))).toBe(true);
+});
+
+// [S-110]
+test("what has no size of its own is no image, and not taken for zeros", async () => {
+  await using cluster = await startSheepProcess();
+  using folder = new TemporaryFolder();
+  const fifo = join(folder.path, "fifo");
+  Bun.spawnSync(["mkfifo", fifo]);
+  const fd = openSync(fifo, "r+");
+  writeSync(fd, noise(5_000));
+  for (const [args, name] of [
+    [["--size", "4M"], "a"],
+    [["--size", "4M", "--resume"], "a"],
+    [["--base", "b"], null],
+  ] as const) {
+    const line = ["vdi", "import", fifo, ...(name === null ? [] : [name]), ...args];
+    await refused(cluster, line, 1, "is no regular file");
+  }
+  closeSync(fd);
+  expect((await sheepfs(cluster, "vdi", "show", "a")).exitCode).toBe(5);
 });

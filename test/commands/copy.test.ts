@@ -131,3 +131,46 @@ test("[S-127] a VDI that somebody writes is not copied as it is now, but its sna
   writer.kill("SIGKILL");
   closeSync(fd);
 }, 60_000);
+
+test("[S-127] what was written or snapshotted at the copy is not taken for what was copied, nor written over", async () => {
+  await using from = await startSheepProcess();
+  await using to = await startSheepProcess();
+  using folder = new TemporaryFolder();
+  await must(from, "vdi", "create", "a", "--size", "8M");
+  await must(from, "vdi", "create", "other", "--size", "8M");
+  await fill(from, "a", [[0, noise(100)]]);
+  await fill(from, "other", [[0, noise(100)]]);
+  const copy = ["vdi", "copy", "a", "--to", to.address];
+  // One without snapshots that is in use there by now.
+  await must(from, ...copy);
+  const other = ["vdi", "copy", "other", "--to", to.address, "--as", "a", "--resume"];
+  await refused(from, other, 1, "is no copy of this VDI");
+  await fill(to, "a", [[0, noise(10)]]);
+  await refused(from, [...copy, "--resume"], 1, "was written to there");
+  expect(await same([from, "a"], [to, "a"], folder)).toBe(false);
+  // The same with one, in a block that differs here as well.
+  const second = [...copy, "--as", "b"];
+  await must(from, "vdi", "snapshot", "a", "--tag", "one");
+  await fill(from, "a", [[5, noise(100)]]);
+  await must(from, ...second);
+  await must(from, ...second, "--resume");
+  await fill(to, "b", [[50, noise(10)]]);
+  await refused(from, [...second, "--resume"], 1, "was written to there since its snapshot 'one'");
+  // A snapshot made there has the tag of the next one here.
+  const third = [...copy, "--as", "c", "--snapshots"];
+  await must(from, ...third);
+  await must(to, "vdi", "snapshot", "c", "--tag", "two");
+  await must(from, "vdi", "snapshot", "a", "--tag", "two");
+  await fill(from, "a", [[4 * MiB, noise(100)]]);
+  await must(from, "vdi", "snapshot", "a", "--tag", "three");
+  await refused(
+    from,
+    [...third, "--resume"],
+    1,
+    "the last snapshot of 'c' is none that was copied",
+  );
+  await must(to, "vdi", "delete", "c@two");
+  await must(from, ...third, "--resume");
+  expect(await same([from, "a@two"], [to, "c@two"], folder)).toBe(true);
+  expect(await same([from, "a@three"], [to, "c@three"], folder)).toBe(true);
+}, 120_000);

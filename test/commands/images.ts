@@ -1,5 +1,5 @@
 import { expect } from "bun:test";
-import { truncateSync, writeFileSync } from "node:fs";
+import { readFileSync, truncateSync, writeFileSync } from "node:fs";
 import type { TestCluster } from "../support/cluster.ts";
 import { type Outcome, run, sheepfsBinary } from "../support/process.ts";
 
@@ -74,5 +74,16 @@ export function image(path: string, sizeBytes: number, places: readonly number[]
       stdin: bytes,
     });
     expect(file.exitCode).toBe(0);
+  }
+}
+
+/** Something of a part is known to be there. */
+export function noted(part: string): boolean {
+  try {
+    return (
+      (JSON.parse(readFileSync(`${part}.json`, "utf8")) as { doneBytes: number }).doneBytes > 0
+    );
+  } catch {
+    return false;
   }
 }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { seededRandom } from "../../src/base/random.ts";
 import { type EmbeddedSheep, startCluster, startSheepProcess } from "../support/cluster.ts";
 import { run, sheepfsBinary, start, TemporaryFolder } from "../support/process.ts";
-import { fill, json, must, noise, refused, sheepfs } from "./images.ts";
+import { fill, json, must, noise, noted, refused, sheepfs } from "./images.ts";
 
 const MiB = 2 ** 20;
 const seed = Number(process.env["SEED"] ?? Date.now() % 1_000_000);
@@ -99,17 +99,6 @@ test("[S-124] what is not the same any more is not gone on with", async () => {
   await must(cluster, ...line, "--resume");
   expect((await sheepfs(cluster, ...line)).exitCode).toBe(3);
 }, 120_000);
-
-/** Something of a part is known to be there. */
-function noted(part: string): boolean {
-  try {
-    return (
-      (JSON.parse(readFileSync(`${part}.json`, "utf8")) as { doneBytes: number }).doneBytes > 0
-    );
-  } catch {
-    return false;
-  }
-}
 
 test("[S-125] an import that is ended at random goes on with --resume, and is the same", async () => {
   console.log(`SEED=${seed}`);

@@ -6,7 +6,9 @@ import { listHeaders, vdiFacts } from "../../cluster/vdis.ts";
 import { escapeTag, unescapeName } from "../../tree/names.ts";
 import type { InodeHeader } from "../../wire/inode.ts";
 import { withCluster } from "../verbs/cluster.ts";
-import { type StateId, sameState, stateIdFrom, stateIdOf } from "./state-id.ts";
+import { type CopyNote, copyNoteOf, keyOf } from "./copy-note.ts";
+import { sumHex } from "./digest.ts";
+import { stateIdOf, stateKey } from "./state-id.ts";
 import { isMarked, readMark, type VdiMark } from "./vdi-mark.ts";
 
 /** One state of a VDI that is copied, the oldest first. */
@@ -97,53 +99,79 @@ function refuseSameTags(states: readonly CopyState[]): void {
   }
 }
 
-/** What is noted at a copy: the state that its last snapshot has. */
-export interface CopyNote {
-  readonly last: StateId | null;
+/** Where a copy goes on. */
+export interface CopyBegun {
+  /** How many of the states it has already. */
+  readonly done: number;
+  /** Null when nothing was noted at it. */
+  readonly note: CopyNote | null;
 }
 
 /**
- * How many of the states the target has already; null when there is no target.
+ * How far the target is; null when there is no target.
  * @throws exists when it is not to be gone on with | invalid when it is no copy of these
  */
-export function statesDone(
+export function begunAt(
   target: Family,
   states: readonly CopyState[],
   { as, resume }: { readonly as: string; readonly resume: boolean },
-): number | null {
-  const { working, snapshots, mark } = target;
+): CopyBegun | null {
+  const { working, snapshots } = target;
   if (working === null && snapshots.length === 0) return null;
-  const isCopy =
-    mark !== null &&
-    [...snapshots, ...(working === null ? [] : [working])].some((one) => isMarked(mark, one));
+  const note = noteOf(target);
   // It may have been made, and its maker killed before it was marked.
   const size = states[0]?.header.vdiSize;
-  if (resume && !isCopy && target.untouched && working?.vdiSize === size) return 0;
-  if (!resume || working === null || !isCopy) {
-    const advice = isCopy
-      ? "go on with '--resume', or choose another name with '--as'"
-      : "choose another name with '--as'";
-    throw new SheepfsError(
-      "exists",
-      `VDI '${as}' exists there${isCopy ? " as a copy" : ""}; ${advice}`,
-    );
+  if (resume && note === null && target.untouched && working?.vdiSize === size) {
+    return { done: 0, note: null };
   }
-  const { last } = mark.about as CopyNote;
-  const noted = last === null ? -1 : indexOf(states, stateIdFrom(last, as));
-  const newest = snapshots.at(-1);
-  if (newest === undefined && last === null) return 0;
-  const tag = newest === undefined ? null : escapeTag(newest.tag);
-  // It was made, and the copy ended before that was noted; or it was noted.
-  for (const at of [noted + 1, noted])
-    if (at >= 0 && states[at]?.tag === tag && tag !== null) return at + 1;
-  const text = `the last snapshot of '${as}' is none that was copied there`;
-  throw new SheepfsError(
-    "invalid",
-    `${text}, or that one is gone here; choose another name with '--as'`,
-  );
+  if (!resume || working === null || note === null) throw existsThere(as, note !== null);
+  const begun = goneOn(target, states, note);
+  if (begun !== null) return begun;
+  const text =
+    note.last === null && snapshots.length === 0
+      ? `VDI '${as}' there is no copy of this VDI, or its first snapshot is gone here`
+      : `the last snapshot of '${as}' is none that was copied there, or that one is gone here`;
+  throw new SheepfsError("invalid", `${text}; choose another name with '--as'`);
 }
 
-function indexOf(states: readonly CopyState[], last: StateId): number {
-  const at = states.findIndex(({ header }) => sameState(stateIdOf(header), last));
-  return at < 0 ? Number.NEGATIVE_INFINITY : at;
+/** What was noted, when it was at what is there now. */
+function noteOf({ working, snapshots, mark }: Family): CopyNote | null {
+  const note = copyNoteOf(mark);
+  if (note === null || mark === null) return null;
+  const all = working === null ? snapshots : [...snapshots, working];
+  const isIts = all.some((one) => isMarked(mark, one) || keyOf(one) === note.last?.snapshot);
+  return isIts ? note : null;
+}
+
+function existsThere(as: string, isCopy: boolean): SheepfsError {
+  const advice = isCopy
+    ? "go on with '--resume', or choose another name with '--as'"
+    : "choose another name with '--as'";
+  const text = `VDI '${as}' exists there${isCopy ? " as a copy" : ""}; ${advice}`;
+  return new SheepfsError("exists", text);
+}
+
+function goneOn(
+  { snapshots, mark }: Family,
+  states: readonly CopyState[],
+  note: CopyNote,
+): CopyBegun | null {
+  const { first, last, making } = note;
+  const newest = snapshots.at(-1);
+  if (newest === undefined) {
+    const [origin] = states;
+    const isSame = origin !== undefined && keyOf(origin.header) === first;
+    return last === null && isSame ? { done: 0, note } : null;
+  }
+  const tag = escapeTag(newest.tag);
+  const doneWith = ({ state }: { readonly state: string }): number =>
+    1 + states.findIndex((one) => stateKey(stateIdOf(one.header)) === state && one.tag === tag);
+  // It was made, and the copy ended before that was noted.
+  if (making !== null && mark !== null && isMarked(mark, newest)) {
+    const made = { ...making, snapshot: keyOf(newest) };
+    const done = doneWith(made);
+    return done === 0 ? null : { done, note: { first, last: made, making: null, sum: sumHex(0n) } };
+  }
+  const noted = last !== null && keyOf(newest) === last.snapshot ? doneWith(last) : 0;
+  return noted === 0 ? null : { done: noted, note };
 }

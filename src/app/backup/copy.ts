@@ -10,11 +10,20 @@ import type { Core } from "../core.ts";
 import { withCluster } from "../verbs/cluster.ts";
 import { openNamed, operation, withCore } from "../verbs/core.ts";
 import { makeSnapshot } from "../verbs/snapshots.ts";
-import { type CopyNote, type CopyState, familyOf, statesDone, statesOf } from "./copy-plan.ts";
-import { bytesOf, readAhead, type TellProgress } from "./data.ts";
+import { type CopyNote, keyOf } from "./copy-note.ts";
+import { begunAt, type CopyState, familyOf, statesOf } from "./copy-plan.ts";
+import {
+  bytesOf,
+  heldBytes,
+  readAhead,
+  readPairs,
+  refuseCleared,
+  type TellProgress,
+  volumeSum,
+} from "./data.ts";
 import { aligned, dataExtents, differences } from "./differences.ts";
-import { ContentSum } from "./digest.ts";
-import { stateIdOf } from "./state-id.ts";
+import { ContentSum, pieceSum, sumHex } from "./digest.ts";
+import { stateIdOf, stateKey } from "./state-id.ts";
 import { writeMark } from "./vdi-mark.ts";
 import { Writing, writeFresh, writeOver } from "./writing.ts";
 
@@ -54,19 +63,18 @@ export interface CopyResult {
 export async function copyVdi(wish: CopyWish): Promise<CopyResult> {
   const { name, as, to } = wish;
   const states = statesOf(await familyOf(wish.from, name), wish);
-  const done = statesDone(await familyOf(to, as), states, wish);
+  const begun = begunAt(await familyOf(to, as), states, wish);
   // What is now is of one moment only while nobody else writes.
   return await withCore(wish.from, wish.snapshotsOnly, async (from) => {
     const sources = new Sources(from, name);
     const last = states.at(-1);
     if (last?.tag === null) await sources.open(last);
-    if (done === null) await makeTarget(wish, states[0]);
-    const note: CopyNote = { last: null };
-    if (done === null || done === 0) await writeMark(to, { name: as, kind: "copy" }, note);
+    if (begun === null) await makeTarget(wish, states[0]);
+    const noted = begun?.note ?? (await firstNote(wish, states[0]));
     const dataBytes = await withCore(to, false, async (core) => {
       const volume = await openNamed(core, as);
-      const copy = new Copy({ wish, sources, target: core, volume });
-      return await copy.run(states, { from: done ?? 0, fresh: done === null });
+      const copy = new Copy({ wish, sources, target: core, volume, noted });
+      return await copy.run(states, { from: begun?.done ?? 0, fresh: begun === null });
     });
     const snapshots = states.flatMap(({ tag }) => (tag === null ? [] : [tag]));
     return { name, as, sizeBytes: last?.header.vdiSize ?? 0, snapshots, dataBytes };
@@ -82,6 +90,13 @@ async function makeTarget(wish: CopyWish, first: CopyState | undefined): Promise
     const name = unescapeName(wish.as);
     await createVdi(caller, { name, sizeBytes: header.vdiSize, ...layout }, scope);
   });
+}
+
+async function firstNote({ to, as }: CopyWish, first: CopyState | undefined): Promise<CopyNote> {
+  const none = { last: null, making: null, sum: null };
+  const note: CopyNote = { first: first === undefined ? "" : keyOf(first.header), ...none };
+  await writeMark(to, { name: as, kind: "copy" }, note);
+  return note;
 }
 
 const objectBytesLeast = 2 ** 20;
@@ -125,6 +140,7 @@ class Copy {
   readonly #sources: Sources;
   readonly #target: Core;
   readonly #volume: Volume;
+  #noted: CopyNote;
   #dataBytes = 0;
 
   constructor(parts: {
@@ -132,11 +148,13 @@ class Copy {
     readonly sources: Sources;
     readonly target: Core;
     readonly volume: Volume;
+    readonly noted: CopyNote;
   }) {
     this.#wish = parts.wish;
     this.#sources = parts.sources;
     this.#target = parts.target;
     this.#volume = parts.volume;
+    this.#noted = parts.noted;
   }
 
   /** @returns bytes that were read and written */
@@ -151,8 +169,10 @@ class Copy {
         if (state === undefined) break;
         const fresh = begin.fresh && at === 0;
         const checks = !begin.fresh && at === begin.from;
-        await this.#state(state, states[at - 1] ?? null, { fresh, checks });
-        if (state.tag !== null) await this.#snapshot(state.tag, state.header);
+        const earlier = states[at - 1] ?? null;
+        const held = await this.#state(state, earlier, { fresh, checks });
+        if (state.tag === null) await this.#note({ sum: await this.#since(earlier) });
+        else await this.#snapshot(state.tag, state.header, held);
         if (state.tag !== null) this.#wish.made(state.tag, { at: at + 1, count: states.length });
       }
     } catch (thrown) {
@@ -161,17 +181,20 @@ class Copy {
     return this.#dataBytes;
   }
 
+  /** @returns what it has, see `heldBytes` */
   async #state(
     state: CopyState,
     earlier: CopyState | null,
     how: { readonly fresh: boolean; readonly checks: boolean },
-  ): Promise<void> {
+  ): Promise<number> {
     const source = await this.#sources.open(state);
     const before = earlier === null ? null : await this.#sources.open(earlier);
     try {
+      const held = await heldBytes(source);
       const extents = (): AsyncIterable<Extent> =>
         before === null ? dataExtents(source) : differences(before, source);
-      if (how.checks && earlier !== null) await this.#refuseWritten(earlier, extents());
+      if (how.checks) await this.#refuseWritten(earlier, extents());
+      await this.#note({ making: null, sum: null });
       if (source.sizeBytes > this.#volume.sizeBytes) {
         await this.#volume.grow(source.sizeBytes, operation());
       }
@@ -180,6 +203,10 @@ class Copy {
       const whole = before === null && !how.fresh;
       const read = (): AsyncIterable<Extent> => (whole ? this.#allOfTarget() : written());
       await this.#write(source, { written, read }, how.fresh);
+      await refuseCleared(source, held);
+      // Also one that lost something before: that would not be seen to be zeros now.
+      if (before !== null) await refuseCleared(before, this.#noted.last?.heldBytes ?? 0);
+      return held;
     } finally {
       if (earlier !== null && before !== null) await this.#sources.close(earlier, before);
       await this.#sources.close(state, source);
@@ -222,21 +249,63 @@ class Copy {
     throw new SheepfsError("corrupt", text);
   }
 
-  async #snapshot(tag: string, of: InodeHeader): Promise<void> {
+  async #snapshot(tag: string, of: InodeHeader, held: number): Promise<void> {
     const { to, as } = this.#wish;
-    await makeSnapshot(to, { name: as, tag });
-    const note: CopyNote = { last: stateIdOf(of) };
-    await writeMark(to, { name: as, kind: "copy" }, note);
+    const made = { state: stateKey(stateIdOf(of)), heldBytes: held };
+    await this.#note({ making: made });
+    const { header } = this.#volume;
+    const { vid } = await makeSnapshot(to, { name: as, tag });
+    if (vid !== stateIdOf(header).vid) {
+      throw new SheepfsError("busy", `VDI '${as}' was snapshotted there by somebody else`);
+    }
+    const last = { ...made, snapshot: keyOf(header) };
+    await this.#note({ last, making: null, sum: sumHex(0n) });
     await this.#volume.refresh(operation());
+  }
+
+  async #note(change: Partial<CopyNote>): Promise<void> {
+    this.#noted = { ...this.#noted, ...change };
+    await writeMark(this.#wish.to, { name: this.#wish.as, kind: "copy" }, this.#noted);
+  }
+
+  /** What it holds beside its last snapshot, as a difference of sums. */
+  async #since(earlier: CopyState | null): Promise<string> {
+    const { progress } = this.#wish;
+    const after = this.#volume;
+    if (earlier === null) return sumHex((await volumeSum(after, progress)).value);
+    const before = await this.#snapshotOf(earlier);
+    const extents = (): AsyncIterable<Extent> =>
+      aligned(differences(before, after), after.sizeBytes);
+    const totalBytes = await bytesOf(extents());
+    const sum = new ContentSum();
+    let doneBytes = 0;
+    for await (const pair of readPairs({ before, after }, extents())) {
+      sum.add(pair.after);
+      sum.subtractSum(pieceSum(pair.before));
+      doneBytes += pair.after.bytes.length;
+      progress({ doneBytes, totalBytes });
+    }
+    return sumHex(sum.value);
+  }
+
+  async #snapshotOf({ tag }: CopyState): Promise<Volume> {
+    return await openNamed(this.#target, `${this.#wish.as}@${tag}`);
   }
 
   /**
    * What was written there since its last snapshot must be what a copy wrote, and is written again.
    * @throws invalid when somebody else has written
    */
-  async #refuseWritten(earlier: CopyState, extents: AsyncIterable<Extent>): Promise<void> {
-    const { as } = this.#wish;
-    const snapshot = await openNamed(this.#target, `${as}@${earlier.tag}`);
+  async #refuseWritten(earlier: CopyState | null, extents: AsyncIterable<Extent>): Promise<void> {
+    const { sum } = this.#noted;
+    if (sum !== null && (await this.#since(earlier)) !== sum) throw this.#writtenTo(earlier);
+    // Of one that was interrupted it is not known what it has written.
+    if (sum === null && earlier !== null) await this.#refuseElsewhere(earlier, extents);
+  }
+
+  /** Writes where the states do not differ are none of a copy's. @throws invalid */
+  async #refuseElsewhere(earlier: CopyState, extents: AsyncIterable<Extent>): Promise<void> {
+    const snapshot = await this.#snapshotOf(earlier);
     const allowed = extents[Symbol.asyncIterator]();
     let next = await allowed.next();
     for await (const { offset, length } of differences(snapshot, this.#volume)) {
@@ -245,13 +314,20 @@ class Copy {
           next = await allowed.next();
         }
         if (next.done === true || next.value.offset > at) {
-          const text = `VDI '${as}' was written to there since its snapshot '${earlier.tag}'`;
-          const advice = "roll it back to that, or choose another name with '--as'";
-          throw new SheepfsError("invalid", `${text}; ${advice}`);
+          throw this.#writtenTo(earlier);
         }
         at = next.value.offset + next.value.length;
       }
     }
+  }
+
+  #writtenTo(earlier: CopyState | null): SheepfsError {
+    const text = `VDI '${this.#wish.as}' was written to there`;
+    const since = earlier === null ? "it was copied" : `its snapshot '${earlier.tag}'`;
+    const another = "choose another name with '--as'";
+    const back = "roll it back to that and delete the snapshot that this keeps, or ";
+    const advice = earlier === null ? another : `${back}${another}`;
+    return new SheepfsError("invalid", `${text} since ${since}; ${advice}`);
   }
 
   #left(states: readonly CopyState[], at: number, thrown: unknown): SheepfsError {

@@ -1,10 +1,12 @@
 import { assert } from "../../base/assert.ts";
+import { SheepfsError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
 import type { Extent } from "../../volume/discard.ts";
 import type { Volume } from "../../volume/volume.ts";
 import { operation } from "../verbs/core.ts";
 import { aligned, dataExtents } from "./differences.ts";
 import { ContentSum } from "./digest.ts";
+import { stateIdOf } from "./state-id.ts";
 
 /** Some bytes of a volume or an image, lent until the ones after the next are asked for. */
 export interface DataPiece {
@@ -75,6 +77,26 @@ export async function bytesOf(extents: AsyncIterable<Extent>): Promise<number> {
   let bytes = 0;
   for await (const { length } of extents) bytes += length;
   return bytes;
+}
+
+/**
+ * Bytes of the objects that a state has, to see later whether it still has them: whoever deletes a
+ * snapshot makes holes of them first, and until then it is read like any other.
+ */
+export async function heldBytes(volume: Volume): Promise<number> {
+  return await bytesOf(dataExtents(volume));
+}
+
+/** @throws stale when a snapshot has not what it had: what was read of it may be zeros instead of that */
+export async function refuseCleared(volume: Volume, heldBefore: number): Promise<void> {
+  const held = await heldBytes(volume);
+  if (!volume.header.isSnapshot || held === heldBefore) return;
+  const { name, tag } = stateIdOf(volume.header);
+  const text = `'${name}@${tag}' has objects of ${held} bytes and had ${heldBefore}`;
+  throw new SheepfsError(
+    "stale",
+    `${text}: somebody deletes it, and what is read of it is not whole`,
+  );
 }
 
 /** The checksum of all that a volume holds. */

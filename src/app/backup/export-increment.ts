@@ -3,7 +3,15 @@ import { asSheepfsError, SheepfsError } from "../../base/errors.ts";
 import { escapeName, escapeTag, unescapeName } from "../../tree/names.ts";
 import type { Volume } from "../../volume/volume.ts";
 import { openNamed, withCore } from "../verbs/core.ts";
-import { bytesOf, type DataPiece, readPairs, type TellProgress, volumeSum } from "./data.ts";
+import {
+  bytesOf,
+  type DataPiece,
+  heldBytes,
+  readPairs,
+  refuseCleared,
+  type TellProgress,
+  volumeSum,
+} from "./data.ts";
 import { aligned, differences, extentsFrom } from "./differences.ts";
 import { ContentSum, isZero, joined, pieceSum, sumHex } from "./digest.ts";
 import { type ExportWish, mayHaveChanged, notWanted, type TransferResult } from "./export.ts";
@@ -33,6 +41,8 @@ export interface IncrementResult extends TransferResult {
 interface States {
   readonly base: Volume;
   readonly state: Volume;
+  /** What they have now, see `heldBytes`. */
+  readonly held: { readonly base: number; readonly state: number };
 }
 
 /**
@@ -47,10 +57,9 @@ export async function exportIncrement(wish: IncrementWish): Promise<IncrementRes
     const base = await openNamed(core, snapshotName(state, since));
     refuseUnrelated({ base, state }, since);
     if (wish.resume && !state.header.isSnapshot) throw mayHaveChanged(name);
-    const end =
-      path === null
-        ? await toStream({ base, state }, wish)
-        : await toFile({ base, state }, path, wish);
+    const held = { base: await heldBytes(base), state: await heldBytes(state) };
+    const states = { base, state, held };
+    const end = path === null ? await toStream(states, wish) : await toFile(states, path, wish);
     const { dataBytes, zeroBytes, digest } = end;
     return { name, since, sizeBytes: state.sizeBytes, dataBytes, zeroBytes, digest };
   });
@@ -60,7 +69,7 @@ function snapshotName({ header }: Volume, since: string): string {
   return `${escapeName(header.name)}@${escapeTag(unescapeName(since))}`;
 }
 
-function refuseUnrelated({ base, state }: States, since: string): void {
+function refuseUnrelated({ base, state }: Pick<States, "base" | "state">, since: string): void {
   if (!base.header.isSnapshot || !sameBytes(base.header.name, state.header.name)) {
     const text = `'${since}' is no snapshot of '${escapeName(state.header.name)}'`;
     throw new SheepfsError("invalid", text);
@@ -90,8 +99,8 @@ async function toFile(states: States, path: string, wish: IncrementWish): Promis
     // The file itself says what it is, unless its source may change.
     file.keep = states.state.header.isSnapshot;
     const end = await writeParts(states, writer, wish.progress);
+    if (wish.verify) await checkFile(file.partPath, wish.progress);
     await file.finish();
-    if (wish.verify) await checkFile(path, wish.progress);
     return end;
   } catch (thrown) {
     if (!file.keep) throw thrown;
@@ -102,11 +111,12 @@ async function toFile(states: States, path: string, wish: IncrementWish): Promis
 }
 
 async function aboutOf(states: States, wish: IncrementWish): Promise<IncrementAbout> {
-  const { base, state } = states;
+  const { base, state, held } = states;
   const sum = await baseSum(base, wish);
+  const ofBase = { sizeBytes: base.sizeBytes, heldBytes: held.base, sum };
   return {
-    base: { ...stateIdOf(base.header), sizeBytes: base.sizeBytes, sum },
-    state: stateIdOf(state.header),
+    base: { ...stateIdOf(base.header), ...ofBase },
+    state: { ...stateIdOf(state.header), heldBytes: held.state },
     sizeBytes: state.sizeBytes,
   };
 }
@@ -120,6 +130,7 @@ async function baseSum(base: Volume, { after, progress }: IncrementWish): Promis
     const text = `'${after}' ends with ${stateText(state)}, not with ${wanted} as it is here`;
     throw new SheepfsError("invalid", text);
   }
+  if (state.heldBytes !== undefined) await refuseCleared(base, state.heldBytes);
   return (await before.checked(tell(progress))).sum;
 }
 
@@ -133,7 +144,7 @@ export function tell(progress: TellProgress): (doneBytes: number, totalBytes: nu
 }
 
 async function writeParts(
-  { base, state }: States,
+  { base, state, held }: States,
   writer: IncrementWriter,
   progress: TellProgress,
 ): Promise<IncrementEnd> {
@@ -158,6 +169,9 @@ async function writeParts(
     progress({ doneBytes, totalBytes });
   }
   await zeros.flush();
+  // What the base has lost meanwhile would not be seen to be zeros now.
+  await refuseCleared(base, writer.about.base.heldBytes ?? held.base);
+  await refuseCleared(state, writer.about.state.heldBytes ?? held.state);
   return await writer.end();
 }
 

@@ -4,7 +4,7 @@ import { asSheepfsError, SheepfsError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
 import type { Volume } from "../../volume/volume.ts";
 import { openNamed, withCore } from "../verbs/core.ts";
-import { readAll, type TellProgress } from "./data.ts";
+import { heldBytes, readAll, refuseCleared, type TellProgress } from "./data.ts";
 import { ContentSum } from "./digest.ts";
 import { ImageReader, ImageWriter } from "./image-file.ts";
 import { convertTo, refuseWithoutQemu } from "./qemu-img.ts";
@@ -59,18 +59,22 @@ async function toImage(
 ): Promise<Omit<TransferResult, "name">> {
   const { sizeBytes } = volume;
   const source = stateIdOf(volume.header);
+  const held = await heldBytes(volume);
   if (resume && source.taken === null) throw mayHaveChanged(name);
-  await using image = await ImageWriter.create(path, { source, sizeBytes }, resume);
+  await using image = await ImageWriter.create(
+    path,
+    { source, sizeBytes, heldBytes: held },
+    resume,
+  );
   try {
     const { from } = image;
     const dataBytes = await readAll(volume, { from, progress }, (piece) => image.write(piece));
     await image.fill();
+    await refuseCleared(volume, held);
     const digest = image.sum.digest(sizeBytes);
-    if (format === "raw") {
-      await image.finish();
-      if (verify) await verifyImage(path, digest);
-    } else {
-      if (verify) await verifyImage(image.partPath, digest);
+    if (verify) await verifyImage(image.partPath, digest);
+    if (format === "raw") await image.finish();
+    else {
       const check = (): void => progress({ doneBytes: sizeBytes, totalBytes: sizeBytes });
       const target = { path: `${path}.${format}.part`, format, compare: verify };
       await convertTo(target, image.partPath, check);
@@ -102,6 +106,7 @@ async function stream(
   const zeros = new Uint8Array(limits.backupPieceBytes);
   const { sizeBytes } = volume;
   const sum = new ContentSum();
+  const held = await heldBytes(volume);
   let at = 0;
   let taking = Promise.resolve(true);
   // One is taken while the next is read.
@@ -121,6 +126,7 @@ async function stream(
   });
   await fill(sizeBytes);
   if (!(await taking)) throw notWanted();
+  await refuseCleared(volume, held);
   return { sizeBytes, dataBytes, digest: sum.digest(sizeBytes) };
 }
 

@@ -1,5 +1,5 @@
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
+import { readFileSync, rmSync, type Stats, writeFileSync } from "node:fs";
+import { type FileHandle, open, stat } from "node:fs/promises";
 import { SheepfsError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
 import { nextData } from "../../sys/sparse.ts";
@@ -13,10 +13,14 @@ import { type StateId, sameState, stateIdFrom, stateText } from "./state-id.ts";
 interface PartNotes {
   readonly source: StateId;
   readonly sizeBytes: number;
+  /** Of the source, when it was begun. */
+  readonly heldBytes: number;
   /** All before this offset is there. */
   readonly doneBytes: number;
   readonly sum: string;
 }
+
+type PartAbout = Pick<PartNotes, "source" | "sizeBytes" | "heldBytes">;
 
 /** A raw image under way. One of a snapshot can be gone on with after whatever ended it. */
 export class ImageWriter implements AsyncDisposable {
@@ -24,12 +28,12 @@ export class ImageWriter implements AsyncDisposable {
   /** Where it goes on. */
   readonly from: number;
   readonly #file: PartFile;
-  readonly #about: Pick<PartNotes, "source" | "sizeBytes">;
+  readonly #about: PartAbout;
   #doneBytes: number;
   #notedBytes = 0;
   #underWay: UnderWay | null = null;
 
-  private constructor(file: PartFile, about: Pick<PartNotes, "source" | "sizeBytes">, at: Begun) {
+  private constructor(file: PartFile, about: PartAbout, at: Begun) {
     this.#file = file;
     this.#about = about;
     this.sum = at.sum;
@@ -40,11 +44,7 @@ export class ImageWriter implements AsyncDisposable {
   }
 
   /** @throws exists | denied | not_found | invalid when the part is of another state | corrupt */
-  static async create(
-    path: string,
-    about: Pick<PartNotes, "source" | "sizeBytes">,
-    resume: boolean,
-  ): Promise<ImageWriter> {
+  static async create(path: string, about: PartAbout, resume: boolean): Promise<ImageWriter> {
     const { file, found } = await PartFile.open(path, resume);
     let begun: Begun = { doneBytes: 0, sum: new ContentSum() };
     try {
@@ -147,16 +147,16 @@ interface Begun {
 }
 
 /** A part that holds what its notes say, which may be older. @throws invalid | corrupt */
-async function checkedPart(
-  file: PartFile,
-  notes: PartNotes,
-  about: Pick<PartNotes, "source" | "sizeBytes">,
-): Promise<Begun> {
+async function checkedPart(file: PartFile, notes: PartNotes, about: PartAbout): Promise<Begun> {
   const advice = `remove '${file.partPath}' to begin anew`;
   if (!sameState(notes.source, about.source) || notes.sizeBytes !== about.sizeBytes) {
     const [is, wanted] = [stateText(notes.source), stateText(about.source)];
     const text = `'${file.partPath}' is of ${is} as it was then, and not of this ${wanted}`;
     throw new SheepfsError("invalid", `${text}; ${advice}`);
+  }
+  if (notes.heldBytes !== about.heldBytes) {
+    const text = `the ${stateText(about.source)} that '${file.partPath}' was begun from had more then`;
+    throw new SheepfsError("stale", `${text}: somebody deletes it`);
   }
   const sum = new ContentSum();
   await using image = await ImageReader.open(file.partPath);
@@ -178,11 +178,19 @@ function notesIn(file: PartFile): PartNotes | null {
     const path = notesOf(file);
     const notes = JSON.parse(readFileSync(path, "utf8")) as PartNotes;
     stateIdFrom(notes.source, path);
-    const whole = Number.isSafeInteger(notes.doneBytes) && Number.isSafeInteger(notes.sizeBytes);
+    const whole = [notes.doneBytes, notes.sizeBytes, notes.heldBytes].every(Number.isSafeInteger);
     return whole && /^[0-9a-f]{32}$/.test(notes.sum) ? notes : null;
   } catch {
     return null;
   }
+}
+
+/** A device or pipe says that it has 0 bytes, and would be taken for an image of zeros. */
+function refuseSizeless(path: string, found: Stats): void {
+  if (found.isDirectory()) throw new SheepfsError("is_directory", `'${path}' is a directory`);
+  if (found.isFile()) return;
+  const advice = `give its bytes as a stream: FILE is '-', and '< ${path}' behind the line`;
+  throw new SheepfsError("invalid", `'${path}' is no regular file; ${advice}`);
 }
 
 /** An image to read: its size, and its data in order. */
@@ -200,10 +208,10 @@ export class ImageReader implements AsyncDisposable {
   /** @throws not_found | denied | invalid for what is no file with a size */
   static async open(path: string): Promise<ImageReader> {
     try {
+      // Before it is opened, as opening a pipe waits for whoever writes to it.
+      refuseSizeless(path, await stat(path));
       const handle = await open(path, "r");
-      const stat = await handle.stat();
-      if (stat.isDirectory()) throw new SheepfsError("is_directory", `'${path}' is a directory`);
-      return new ImageReader(path, handle, stat.size);
+      return new ImageReader(path, handle, (await handle.stat()).size);
     } catch (thrown) {
       throw ofFile(path, thrown);
     }

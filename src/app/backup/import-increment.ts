@@ -2,17 +2,14 @@ import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { asSheepfsError, SheepfsError } from "../../base/errors.ts";
-import { checkTag, refuseTag } from "../../cluster/snapshot-vdi.ts";
-import { unescapeName } from "../../tree/names.ts";
 import type { Volume } from "../../volume/volume.ts";
-import { withCluster } from "../verbs/cluster.ts";
 import { openNamed, operation, withCore } from "../verbs/core.ts";
 import { makeSnapshot } from "../verbs/snapshots.ts";
 import { readAll, type TellProgress } from "./data.ts";
 import { ContentSum, pieceSum, runsOf } from "./digest.ts";
 import { type IncrementResult, tell } from "./export-increment.ts";
 import { ofFile } from "./file-error.ts";
-import type { ImportWish } from "./import.ts";
+import { type ImportWish, refuseTagOf } from "./import.ts";
 import { type IncrementEnd, sumFrom } from "./increment-format.ts";
 import { type ChangedPart, IncrementReader } from "./increment-reader.ts";
 import { stateText } from "./state-id.ts";
@@ -87,12 +84,6 @@ async function applyChecked(wish: ApplyWish, reader: IncrementReader): Promise<I
   const { dataBytes, zeroBytes, digest } = end;
   const since = stateText(reader.about.base);
   return { name, since, sizeBytes: reader.about.sizeBytes, dataBytes, zeroBytes, digest };
-}
-
-async function refuseTagOf({ gateways, name }: ApplyWish, tag: string): Promise<void> {
-  const names = { name: unescapeName(name), tag: unescapeName(tag) };
-  checkTag(names.tag);
-  await withCluster(gateways, (caller, scope) => refuseTag(caller, names, scope));
 }
 
 interface Checked {

@@ -4,13 +4,14 @@ import type { Address } from "../../base/address.ts";
 import { asSheepfsError, SheepfsError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
 import { findVdi } from "../../cluster/resolve.ts";
+import { checkTag, refuseTag } from "../../cluster/snapshot-vdi.ts";
 import { vdiFacts } from "../../cluster/vdis.ts";
 import { unescapeName } from "../../tree/names.ts";
 import { withCluster } from "../verbs/cluster.ts";
 import { openNamed, operation, withCore } from "../verbs/core.ts";
 import { makeSnapshot } from "../verbs/snapshots.ts";
 import { deleteOneVdi, makeVdi, showVdi } from "../verbs/vdis.ts";
-import { type DataPiece, type TellProgress, volumeSum } from "./data.ts";
+import { type DataPiece, heldBytes, type TellProgress, volumeSum } from "./data.ts";
 import { ContentSum } from "./digest.ts";
 import type { ImageFormat, TransferResult } from "./export.ts";
 import { ofFile } from "./file-error.ts";
@@ -49,6 +50,7 @@ export interface ImportWish {
  */
 export async function importVdi(wish: ImportWish): Promise<TransferResult> {
   unescapeName(wish.name);
+  if (wish.tag !== null) await refuseTagOf(wish, wish.tag);
   const { path, progress } = wish;
   if (path === null) {
     if (wish.sizeBytes === null) {
@@ -72,6 +74,16 @@ export async function importVdi(wish: ImportWish): Promise<TransferResult> {
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** Before anything is made: later all that was written would be in vain. @throws invalid | exists */
+export async function refuseTagOf(
+  { gateways, name }: Pick<ImportWish, "gateways" | "name">,
+  tag: string,
+): Promise<void> {
+  const names = { name: unescapeName(name), tag: unescapeName(tag) };
+  checkTag(names.tag);
+  await withCluster(gateways, (caller, scope) => refuseTag(caller, names, scope));
 }
 
 /** Beside the image, as that is where so much room is; TMPDIR says otherwise. */
@@ -146,7 +158,9 @@ async function intoVdi(
     await clearMark(gateways, { name, kind: "import" });
     return done;
   } catch (thrown) {
-    throw resume ? unfinishedLeft(name, thrown) : await withoutVdi(wish, thrown);
+    // What somebody else has written to is not ours to delete.
+    const keep = resume || asSheepfsError(thrown).code === "busy";
+    throw keep ? unfinishedLeft(name, thrown) : await withoutVdi(wish, thrown);
   }
 }
 
@@ -210,9 +224,14 @@ async function fillVdi(
   const { gateways, name, progress } = wish;
   return await withCore(gateways, false, async (core) => {
     const volume = await openNamed(core, name);
+    // Between being made and being attached it is anybody's.
+    if (fresh && (await heldBytes(volume)) > 0) {
+      throw new SheepfsError("busy", `VDI '${name}' is written to by somebody else`);
+    }
     const sum = new ContentSum();
     const writing = new Writing();
     let dataBytes = 0;
+    let endBytes = 0;
     try {
       for await (const piece of pieces) {
         const end = piece.offset + piece.bytes.length;
@@ -220,6 +239,7 @@ async function fillVdi(
           const text = `there is more than the ${sizeBytes} bytes of '${name}'`;
           throw new SheepfsError("no_space", text);
         }
+        endBytes = end;
         sum.add(piece);
         dataBytes += piece.bytes.length;
         progress({ doneBytes: end, totalBytes: sizeBytes });
@@ -229,6 +249,7 @@ async function fillVdi(
       await writing.settled();
     }
     await writing.end();
+    if (wish.path === null && endBytes < sizeBytes) throw cutShort(endBytes, sizeBytes);
     await volume.flush(operation());
     // What an earlier one has written is not to be taken for granted.
     if (wish.verify || !fresh) {
@@ -238,6 +259,13 @@ async function fillVdi(
     }
     return { name, sizeBytes, dataBytes, digest: sum.digest(sizeBytes) };
   });
+}
+
+/** Whoever writes a stream ends it in the same way when it fails. */
+function cutShort(bytes: number, sizeBytes: number): SheepfsError {
+  const text = `the stream ended after ${bytes} of ${sizeBytes} bytes`;
+  const advice = `when that is all of it, give '--size ${bytes}' and make the VDI larger then`;
+  return new SheepfsError("corrupt", `${text}; ${advice}`);
 }
 
 /** A stream in pieces that begin where holes and digests do. */

@@ -30,10 +30,16 @@ const sealedBytes = IncrementPart.offsets.checksum;
 
 export const partKinds = { data: 1, zeros: 2, end: 3 } as const;
 
+interface HeldState {
+  readonly sizeBytes: number;
+  /** Bytes of its objects, at the beginning: fewer later are a snapshot that somebody deletes. */
+  readonly heldBytes?: number;
+}
+
 /** What an increment says of itself, as JSON behind the head. */
 export interface IncrementAbout {
-  readonly base: StateId & { readonly sizeBytes: number; readonly sum: string };
-  readonly state: StateId;
+  readonly base: StateId & HeldState & { readonly sum: string };
+  readonly state: StateId & Pick<HeldState, "heldBytes">;
   readonly sizeBytes: number;
 }
 
@@ -88,8 +94,9 @@ export function decodeAbout(text: Uint8Array, seal: Uint8Array, path: string): I
   const about = parsed(text, path) as Partial<IncrementAbout>;
   stateIdFrom(about.state, path);
   stateIdFrom(about.base, path);
-  const sizes = [about.sizeBytes, about.base?.sizeBytes].every(Number.isSafeInteger);
-  if (sizes && isSum(about.base?.sum)) return about as IncrementAbout;
+  const held = [about.base?.heldBytes ?? 0, about.state?.heldBytes ?? 0];
+  const sizes = [about.sizeBytes, about.base?.sizeBytes, ...held];
+  if (sizes.every(Number.isSafeInteger) && isSum(about.base?.sum)) return about as IncrementAbout;
   throw damaged(path, "its head");
 }
 

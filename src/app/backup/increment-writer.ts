@@ -23,8 +23,8 @@ export type Append = (bytes: Uint8Array) => Promise<void>;
 export class IncrementWriter {
   /** Where it goes on. */
   readonly from: number;
+  readonly about: IncrementAbout;
   readonly #append: Append;
-  readonly #about: IncrementAbout;
   readonly #sum: ContentSum;
   #seal: Uint8Array;
   #parts: number;
@@ -33,7 +33,7 @@ export class IncrementWriter {
 
   constructor(append: Append, about: IncrementAbout, whole: Omit<WholePart, "fileBytes">) {
     this.#append = append;
-    this.#about = about;
+    this.about = about;
     this.from = whole.nextOffset;
     this.#sum = new ContentSum(whole.sum);
     this.#seal = whole.seal;
@@ -73,7 +73,7 @@ export class IncrementWriter {
     const end = {
       ...{ parts: this.#parts, dataBytes: this.#dataBytes, zeroBytes: this.#zeroBytes },
       sum: sumHex(this.#sum.value),
-      digest: this.#sum.digest(this.#about.sizeBytes),
+      digest: this.#sum.digest(this.about.sizeBytes),
     };
     const text = encodeEnd(end);
     const part = { kind: partKinds.end, offset: 0, length: text.length };

@@ -35,6 +35,16 @@ export function sameState(a: StateId, b: StateId): boolean {
   return a.vid === b.vid && a.created === b.created && a.taken === b.taken;
 }
 
+/** The same as one word, as `sameState` compares them. */
+export function stateKey({ vid, created, taken }: StateId): string {
+  return `${vid} ${created} ${taken ?? "working"}`;
+}
+
+/** Of a VDI that may become a snapshot meanwhile. */
+export function vdiKey({ vid, created }: Pick<StateId, "vid" | "created">): string {
+  return `${vid} ${created}`;
+}
+
 export function stateText({ name, tag, vid, taken }: StateId): string {
   if (taken === null) return `'${name}'`;
   return `'${name}@${tag === "" ? `(vid ${vid})` : tag}'`;
