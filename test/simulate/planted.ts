@@ -148,7 +148,7 @@ export const planted: readonly Planted[] = [
     file: "src/client/exclusion.ts",
     from: "return ran !== null && ran.toMs - ",
     to: "return ran !== null && nowMs - ",
-    seed: 101820,
+    seed: 12402,
   },
   {
     what: "a block is written anew while a stopped sheep is still to remove its object",

@@ -104,6 +104,7 @@ async function refuseOtherState(
   const whole = new ContentSum(is.outside);
   whole.addSum(is.inside);
   const isBase = whole.value === sumFrom(base.sum);
+  if (isBase && !sameOutside) throw contradiction(reader);
   if (sizes.includes(volume.sizeBytes) && (resume ? sameOutside : isBase)) return;
   if (volume.sizeBytes === sizeBytes && whole.value === sumFrom(end.sum)) {
     throw new SheepfsError("exists", `VDI '${name}' has the state ${stateText(state)} already`);
@@ -113,6 +114,12 @@ async function refuseOtherState(
     ? "it differs only where the increment writes: if an earlier attempt ended early, add '--resume'"
     : "apply the increments in between first, or go back to a snapshot that has it";
   throw new SheepfsError("invalid", `${text}; ${advice}`);
+}
+
+/** What it says of its base as a whole and of the parts of it does not fit: some were missed. */
+function contradiction({ about }: IncrementReader): SheepfsError {
+  const text = `the increment from ${stateText(about.base)} contradicts itself: its base may have been`;
+  return new SheepfsError("corrupt", `${text} under deletion when it was made; make it again`);
 }
 
 /** What a VDI holds where the increment writes, and elsewhere. */
