@@ -1,9 +1,5 @@
+import type { Progress } from "../base/progress.ts";
 import { sizeWithUnit } from "./size-text.ts";
-
-export interface Progress {
-  readonly doneBytes: number;
-  readonly totalBytes: number;
-}
 
 const firstMs = 1_000;
 const nextMs = 500;

@@ -1,5 +1,6 @@
 import { asSheepfsError, SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
+import type { Progress } from "../base/progress.ts";
 import { deadlineScope, type Scope } from "../base/scope.ts";
 import type { SheepCaller } from "../client/caller.ts";
 import { BtreeHeader, btreeMagic } from "../wire/btree.ts";
@@ -17,12 +18,6 @@ import { refuseUsed } from "./use.ts";
 /** What is needed to delete a VDI. */
 export type DeletePorts = Pick<HoldPorts, "caller" | "clock" | "isGone">;
 
-/** How much of a VDI's address space is cleared. */
-export interface DeleteProgress {
-  readonly doneBytes: number;
-  readonly totalBytes: number;
-}
-
 /**
  * Deletes a VDI, or with a tag or id that snapshot; the others of its name stay. What it shares
  * with others stays for them.
@@ -35,7 +30,7 @@ export async function deleteVdi(
   ports: DeletePorts,
   name: VdiNameLike,
   scope: Scope,
-  progress: (progress: DeleteProgress) => void = () => {},
+  progress: (progress: Progress) => void = () => {},
 ): Promise<void> {
   const { caller, clock } = ports;
   const header = await resolveVdi(caller, name, scope);
@@ -48,7 +43,7 @@ export async function deleteVdi(
 interface Steps {
   readonly caller: SheepCaller;
   readonly newScope: () => Scope;
-  readonly progress: (progress: DeleteProgress) => void;
+  readonly progress: (progress: Progress) => void;
 }
 
 async function deleteWhole(steps: Steps, name: VdiNameLike, header: InodeHeader): Promise<void> {

@@ -1,6 +1,7 @@
 import { assert } from "../../base/assert.ts";
 import { SheepfsError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
+import type { Progress } from "../../base/progress.ts";
 import type { Extent } from "../../volume/discard.ts";
 import type { Volume } from "../../volume/volume.ts";
 import { operation } from "../verbs/core.ts";
@@ -14,14 +15,8 @@ export interface DataPiece {
   readonly bytes: Uint8Array;
 }
 
-/** How far a transfer is. */
-export interface TransferProgress {
-  readonly doneBytes: number;
-  readonly totalBytes: number;
-}
-
 /** Told again and again; it throws when there is to be no more. */
-export type TellProgress = (progress: TransferProgress) => void;
+export type TellProgress = (progress: Progress) => void;
 
 /** The same bytes of a state and of the one before it. */
 export interface PiecePair {

@@ -1,6 +1,7 @@
 import type { Address } from "../../base/address.ts";
 import { limits } from "../../base/limits.ts";
 import { NumberSet } from "../../base/number-set.ts";
+import type { Progress } from "../../base/progress.ts";
 import type { SheepCaller } from "../../client/caller.ts";
 import { objectBytesOf } from "../../cluster/blocks.ts";
 import { type Checked, type CheckPorts, checkVdi, type Damage } from "../../cluster/check-vdi.ts";
@@ -39,7 +40,7 @@ export interface CheckedVdiJson extends Checked {
 export interface CheckHooks {
   /** @throws cancelled */
   readonly wanted: () => void;
-  readonly tell: (progress: { readonly doneBytes: number; readonly totalBytes: number }) => void;
+  readonly tell: (progress: Progress) => void;
 }
 
 /** @param written NAME, NAME@TAG or NAME@ID */

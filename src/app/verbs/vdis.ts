@@ -1,7 +1,8 @@
 import type { Address } from "../../base/address.ts";
 import { SheepfsError } from "../../base/errors.ts";
+import type { Progress } from "../../base/progress.ts";
 import { createVdi } from "../../cluster/create-vdi.ts";
-import { type DeleteProgress, deleteVdi } from "../../cluster/delete-vdi.ts";
+import { deleteVdi } from "../../cluster/delete-vdi.ts";
 import { listVdis, vdiFacts } from "../../cluster/vdis.ts";
 import { realClock } from "../../sys/clock.ts";
 import { renderVdiList } from "../../tree/entries/render-vdi-list.ts";
@@ -46,7 +47,7 @@ export async function makeVdi(gateways: readonly Address[], wish: VdiWish): Prom
 export async function deleteOneVdi(
   gateways: readonly Address[],
   written: string,
-  progress: (progress: DeleteProgress) => void,
+  progress: (progress: Progress) => void,
 ): Promise<{ readonly deleted: string }> {
   await withCluster(gateways, async (caller, scope) => {
     const { name } = await namedVdi(caller, written, scope);

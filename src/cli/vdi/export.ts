@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import type { Progress } from "../../base/progress.ts";
 import type { Command, Values } from "../command.ts";
 import { Interruption } from "../interrupt.ts";
 import { printBytesBeside, printError, printJson } from "../output.ts";
@@ -53,7 +54,7 @@ export const exportCommand: Command = {
     const wish = {
       ...{ gateways: gatewaysOf(values), name: values.required("name"), path },
       ...{ verify: values.flag("verify"), resume: values.flag("resume"), out: printBytesBeside },
-      progress: (progress: { readonly doneBytes: number; readonly totalBytes: number }) => {
+      progress: (progress: Progress) => {
         interruption.check();
         bar.tell(progress);
       },

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { SheepfsError } from "../../../src/base/errors.ts";
 import { limits } from "../../../src/base/limits.ts";
+import type { Progress } from "../../../src/base/progress.ts";
 import { type Scope, throwIfEnded } from "../../../src/base/scope.ts";
-import { type DeleteProgress, deleteVdi } from "../../../src/cluster/delete-vdi.ts";
+import { deleteVdi } from "../../../src/cluster/delete-vdi.ts";
 import { BtreeHeader, btreeMagic } from "../../../src/wire/btree.ts";
 import type { SheepRequest } from "../../../src/wire/header.ts";
 import { slotBytes, slotOffset, slotsAt } from "../../../src/wire/inode.ts";
@@ -74,7 +75,7 @@ describe("deleting a VDI", () => {
     sheep.put(vid, slotsAt, new Uint8Array(new Uint32Array(2 ** 18).fill(vid).buffer));
     const told: number[] = [];
     const ports = portsOf(sheep, sheep.clock);
-    const tell = ({ doneBytes, totalBytes }: DeleteProgress) => told.push(doneBytes / totalBytes);
+    const tell = ({ doneBytes, totalBytes }: Progress) => told.push(doneBytes / totalBytes);
     await deleteVdi(ports, named("test"), sheep.clock.scope(200_000), tell);
     expect(isThere(sheep, vid)).toBe(false);
     expect(told).toEqual([0.25, 0.5, 0.75, 1]);

@@ -1,0 +1,5 @@
+/** How far something is that takes long. */
+export interface Progress {
+  readonly doneBytes: number;
+  readonly totalBytes: number;
+}
