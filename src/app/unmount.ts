@@ -1,9 +1,10 @@
-import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { type FileHandle, open, readdir } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { SheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import { mountOn, realMountpoint } from "../fuse/mountpoint.ts";
+import { serversOf } from "../fuse/serving-card.ts";
 import { nothingMounted, unmountNow, unmount as unmountPath } from "../fuse/unmount.ts";
 import { findKeeper } from "../keeper/find.ts";
 
@@ -55,7 +56,7 @@ function killIfThere(pid: number): void {
 /** The keeper of this mountpoint first, then whoever else serves it. */
 function processesOf(path: string): number[] {
   const card = findKeeper(path);
-  return card === null ? daemonsOf(path) : [card.keeper, card.server];
+  return card === null ? serversOf(path) : [card.keeper, card.server];
 }
 
 /** While it is mounted the failure has somebody to be told to. */
@@ -120,29 +121,6 @@ async function withDeadline(work: Promise<void>, path: string): Promise<void> {
   }
 }
 
-/** Processes that serve this mountpoint: they hold the device and name it in their command line. */
-function daemonsOf(path: string): number[] {
-  return readdirSync("/proc")
-    .filter((name) => /^[0-9]+$/.test(name))
-    .map(Number)
-    .filter((pid) => pid !== process.pid && holdsDevice(pid) && namesPath(pid, path));
-}
-
-function holdsDevice(pid: number): boolean {
-  const folder = `/proc/${pid}/fd`;
-  return ifReadable([], () => readdirSync(folder)).some(
-    (fd) => ifReadable("", () => readlinkSync(`${folder}/${fd}`)) === "/dev/fuse",
-  );
-}
-
-function namesPath(pid: number, path: string): boolean {
-  const words = ifReadable("", () => readFileSync(`/proc/${pid}/cmdline`, "utf8")).split("\0");
-  const environment = ifReadable("", () => readFileSync(`/proc/${pid}/environ`, "utf8"));
-  // Where it was started: the daemon itself works in the root directory.
-  const started = /(?:^|\0)PWD=([^\0]*)/.exec(environment)?.[1] ?? "/";
-  return words.some((word) => word !== "" && resolve(started, word) === path);
-}
-
 /** A process that has ended may stay listed, without its program, until somebody asks for its end. */
 async function ended(pids: readonly number[], withinMs: number): Promise<boolean> {
   const deadlineMs = performance.now() + withinMs;
@@ -151,13 +129,4 @@ async function ended(pids: readonly number[], withinMs: number): Promise<boolean
     await Bun.sleep(5);
   }
   return true;
-}
-
-/** Processes come and go while we look, and others' are closed to us. */
-function ifReadable<T>(otherwise: T, read: () => T): T {
-  try {
-    return read();
-  } catch {
-    return otherwise;
-  }
 }

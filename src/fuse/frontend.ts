@@ -11,6 +11,7 @@ import { mountType } from "./mountinfo.ts";
 import { mountOn } from "./mountpoint.ts";
 import type { Notes, SavedSession, SessionChange } from "./saved.ts";
 import { FuseServer } from "./server.ts";
+import { showServing } from "./serving-card.ts";
 import { detachMount } from "./unmount.ts";
 
 export interface FuseFrontendOptions {
@@ -89,6 +90,7 @@ export class FuseFrontend implements Frontend {
             },
           })
         : inheritDevice(inheritance, { reactor, readable });
+    showServing(path);
     const ownership = { uid: options.uid ?? uid, gid: options.gid ?? gid, umask: options.umask };
     const server = new FuseServer(device, {
       ...{ tree, ownership, clock, log },

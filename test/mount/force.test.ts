@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
-import { startCluster } from "../support/cluster.ts";
+import { startCluster, startSheepProcess } from "../support/cluster.ts";
 import { isMounted, mountSheepfs, tearDown } from "../support/mount.ts";
 import {
   type Child,
@@ -66,6 +66,41 @@ for (const state of [
       tearDown(mount.path);
     }
   });
+}
+
+// What was attached is let go of after the device, which a cluster that hangs does not let it do.
+test("umount --force ends a server that has closed the device and cannot end by itself", async () => {
+  await using sheep = await startSheepProcess();
+  const vdi = await sheep.createVdi("force", { size: "8M" });
+  await using mount = await mountSheepfs(sheep, { args: ["--attach", vdi] });
+  const server = mount.serverPid;
+  sheep.child.kill("SIGSTOP");
+  mount.child.kill("SIGKILL");
+  try {
+    await must(["umount", mount.path]);
+    while (hasDevice(server)) await Bun.sleep(5);
+    const outcome = await sheepfs(["umount", "--force", mount.path]);
+    expect(outcome).toEqual({ stdout: "", stderr: "", exitCode: 0 });
+    expect(existsSync(`/proc/${server}/exe`)).toBe(false);
+    await mount.child.exit();
+  } finally {
+    sheep.child.kill("SIGCONT");
+    tearDown(mount.path);
+  }
+});
+
+function hasDevice(pid: number): boolean {
+  const folder = `/proc/${pid}/fd`;
+  return readdirSync(folder).some((fd) => linkTarget(`${folder}/${fd}`) === "/dev/fuse");
+}
+
+/** Empty for a descriptor that was just closed. */
+function linkTarget(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return "";
+  }
 }
 
 test("umount --force takes the mount of a server away that is stopped and has no keeper", async () => {
