@@ -126,7 +126,8 @@ class KeptServer {
     const holder = saved?.self ?? newHolder(process.ppid);
     this.#self = { ...holder, server: processMark(process.pid) };
     const self = this.#self;
-    const common = { readOnly, timeoutMs, scratch: false, self, log: this.#log };
+    const wants = "soon";
+    const common = { readOnly, timeoutMs, scratch: false, self, log: this.#log, wants } as const;
     if (saved === null) return await openCore({ ...this.#wish, ...common }, operationScope());
     const { config, suspects } = saved;
     const options = { ...this.#wish, ...config, ...common, predecessors: suspects, attach: [] };

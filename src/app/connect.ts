@@ -16,13 +16,15 @@ export interface ConnectOptions {
   readonly gateways: readonly Address[];
   readonly objectCache: boolean;
   readonly log: Logger;
+  /** See Reactor. */
+  readonly wants: "soon" | "much";
   /** See SheepClientOptions. */
   readonly predecessors?: readonly Address[];
 }
 
 /** Makes the client; nothing is sent before it is asked for something. */
 export function connect(options: ConnectOptions): Connection {
-  const reactor = new Reactor();
+  const reactor = new Reactor(options.wants);
   const client = new SheepClient({
     ...options,
     predecessors: options.predecessors ?? [],

@@ -93,6 +93,7 @@ export async function serve(
     {
       ...{ gateways, attach, readOnly, scratch, log, self: newHolder() },
       ...caches,
+      wants: "soon",
       timeoutMs,
     },
     operationScope(),

@@ -1,4 +1,5 @@
 import { write, writeSync } from "node:fs";
+import { widenPipe } from "../sys/tube.ts";
 
 /** Writes a command's result to stdout; returns when it is out. */
 export async function printOutput(text: string): Promise<void> {
@@ -24,6 +25,11 @@ export async function printBytes(bytes: Uint8Array): Promise<boolean> {
     }
   }
   return true;
+}
+
+/** For much of it. */
+export function widenStdout(): void {
+  widenPipe(stdout);
 }
 
 /** The same by another thread, so that what comes next can be read meanwhile. */

@@ -32,7 +32,7 @@ const awakeMs = 2;
  * that nobody uses meanwhile costs its peers as much again. That pays where answers come within it,
  * as a sheep's do from memory, and is left off as long as they do not.
  */
-const askMs = 0.2;
+const askMs = { soon: 0.2, much: 0 } as const;
 /** Asking within one turn of the event loop, each of which leaves garbage behind. */
 const askTurnMs = 0.02;
 /**
@@ -59,9 +59,15 @@ export class Reactor {
   #workedMs = 0;
   /** Whether the last answer came so soon that only asking would have found it. */
   #askingPays = true;
+  readonly #askMs: number;
   readonly #tick = (): void => this.#turn();
 
-  constructor() {
+  /**
+   * @param wants each answer as soon as it can be, or as much as there can be: who has many requests
+   *   under way loses nothing by waiting, and leaves the processor to a sheep on the same machine
+   */
+  constructor(wants: "soon" | "much" = "soon") {
+    this.#askMs = askMs[wants];
     this.#sleeper = new Sleeper(this.#set.fd, () => this.#wake());
   }
 
@@ -152,9 +158,9 @@ export class Reactor {
 
   #look(): number {
     const beganMs = performance.now();
-    if (this.#askingPays && beganMs - this.#workedMs < askMs) return this.#ask(beganMs);
+    if (this.#askingPays && beganMs - this.#workedMs < this.#askMs) return this.#ask(beganMs);
     const count = this.#set.wait(waitUs);
-    this.#askingPays = count > 0 && performance.now() - this.#workedMs < askMs;
+    this.#askingPays = count > 0 && performance.now() - this.#workedMs < this.#askMs;
     return count;
   }
 

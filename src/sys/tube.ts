@@ -14,6 +14,11 @@ const scratch = stableBytes(64 * 1024);
 const pair = new Int32Array(stableBytes(8).buffer);
 const waiting = new Int32Array(stableBytes(8).buffer);
 
+/** Lets a pipe hold more, so that its two ends wait for each other less; anything else stays as it is. */
+export function widenPipe(fd: number): void {
+  libc.fcntl(fd, setPipeBytes, limits.tubeBytes);
+}
+
 /** A pipe that keeps the pages a socket received, as they are. */
 export class PipeTube implements Tube {
   readonly #out: number;

@@ -78,7 +78,12 @@ async function measured(name: string, command: readonly string[]): Promise<Row> 
 
 async function fill(cluster: TestCluster): Promise<void> {
   const gateways = [parseAddress(cluster.address)];
-  await using connection = connect({ gateways, objectCache: false, log: silentLogger });
+  await using connection = connect({
+    gateways,
+    objectCache: false,
+    wants: "soon",
+    log: silentLogger,
+  });
   const { client } = connection;
   const vdi = { sizeBytes: 1 << 30, objectBytes: null, copies: null };
   const create = (name: string) =>

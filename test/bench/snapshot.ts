@@ -85,7 +85,12 @@ function scope(): Scope {
 async function open(address: string): Promise<Core> {
   return await openCore(
     {
-      ...{ gateways: [parseAddress(address, 7000)], readOnly: false, objectCache: false },
+      ...{
+        gateways: [parseAddress(address, 7000)],
+        readOnly: false,
+        objectCache: false,
+        wants: "soon",
+      },
       ...{ pageCache: false, scratch: false, log: silentLogger, self: newHolder(), attach: [] },
       timeoutMs: limits.operationTimeoutMs,
     },

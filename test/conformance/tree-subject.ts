@@ -19,7 +19,7 @@ function scope(): Scope {
 async function start(cluster: TestCluster, options: SubjectOptions): Promise<Subject> {
   const gateways = [parseAddress(cluster.address)];
   const ours = { self: newHolder(), objectCache: false, scratch: false, log: silentLogger };
-  const wish = { ...options, gateways, timeoutMs: 20_000, ...ours };
+  const wish = { ...options, gateways, timeoutMs: 20_000, wants: "soon" as const, ...ours };
   return new TreeSubject(await openCore(wish, scope()));
 }
 

@@ -49,7 +49,7 @@ export class World implements AsyncDisposable {
 
   static async open(cluster: TestCluster): Promise<World> {
     const gateways = [parseAddress(cluster.address)];
-    const connection = connect({ gateways, objectCache: false, log: silentLogger });
+    const connection = connect({ gateways, objectCache: false, wants: "soon", log: silentLogger });
     const scope = deadlineScope(realClock, limits.operationTimeoutMs);
     const { defaults } = await clusterInfo(connection.client, scope);
     const { nodes } = await listNodes(connection.client, scope);

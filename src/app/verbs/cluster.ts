@@ -11,6 +11,9 @@ export async function withCluster<T>(
   gateways: readonly Address[],
   work: (caller: SheepCaller, scope: Scope) => Promise<T>,
 ): Promise<T> {
-  await using connection = connect({ gateways, objectCache: false, log: silentLogger });
+  await using connection = connect({
+    ...{ gateways, objectCache: false, log: silentLogger },
+    wants: "much",
+  });
   return await work(connection.client, deadlineScope(realClock, limits.operationTimeoutMs));
 }

@@ -22,6 +22,7 @@ export async function withCore<T>(
   const core = await openCore(
     {
       ...{ gateways, readOnly, objectCache: false, pageCache: false, scratch: false },
+      wants: "much",
       ...{ log: silentLogger, timeoutMs: limits.operationTimeoutMs, self: newHolder(), attach: [] },
     },
     operation(),

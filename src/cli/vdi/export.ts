@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import type { Progress } from "../../base/progress.ts";
 import type { Command, Values } from "../command.ts";
 import { Interruption } from "../interrupt.ts";
-import { printBytesBeside, printError, printJson } from "../output.ts";
+import { printBytesBeside, printError, printJson, widenStdout } from "../output.ts";
 import { progressBar } from "../progress.ts";
 import { sizeWithUnit } from "../size-text.ts";
 import { UsageError } from "../usage-error.ts";
@@ -49,6 +49,7 @@ export const exportCommand: Command = {
   run: async (values) => {
     const path = pathOf(values.required("file"));
     checkOptions(values, path);
+    if (path === null) widenStdout();
     const bar = progressBar("export");
     using interruption = new Interruption();
     const wish = {
