@@ -17,6 +17,8 @@ import { type Message, replyBodyAt } from "./message.ts";
 import type { Handler, OpsContext } from "./ops.ts";
 
 const statfsBlockBytes = 4096;
+/** How long the kernel may believe a name that always means the same. */
+const keptNameSeconds = 3600;
 /** Longer than any escaped VDI name. */
 const nameBytesMax = 1024;
 /** For texts, whose natural unit of one byte would make programs read byte by byte. */
@@ -135,16 +137,22 @@ function replyAttr(message: Message, attr: Attr, node: Node, context: OpsContext
 export function writeEntry(
   view: DataView,
   at: number,
-  entry: { readonly nodeId: number; readonly node: Node; readonly attr: Attr },
+  entry: {
+    readonly nodeId: number;
+    readonly node: Node;
+    readonly attr: Attr;
+    /** Of the directory that has it. */
+    readonly keepsNames?: boolean | undefined;
+  },
   context: OpsContext,
 ): void {
   EntryOut.write(view, at, {
     nodeId: entry.nodeId,
     generation: 0,
-    // Names come and go (vdi/mount), and the kernel can be told so only by a notification that
+    // Most names come and go (vdi/mount), and the kernel can be told so only by a notification that
     // takes the directory's lock: whoever holds it may be waiting for us, and this thread would
-    // wait for ever. So names are asked for each time; it is no hot path.
-    entryValidS: 0,
+    // wait for ever. So they are asked for each time; it is no hot path.
+    entryValidS: entry.keepsNames === true ? keptNameSeconds : 0,
     entryValidNs: 0,
     attrValidS: Math.floor(attrValidMs(entry.node) / 1000),
     attrValidNs: 0,

@@ -23,7 +23,8 @@ export const dirHandlers = {
     }
     const attr = await node.attr(message.scope);
     const nodeId = context.nodes.remember(node, parentNodeId, name);
-    writeEntry(message.view, replyBodyAt, { nodeId, node, attr }, context);
+    const { keepsNames } = dir;
+    writeEntry(message.view, replyBodyAt, { nodeId, node, attr, keepsNames }, context);
     if (!message.reply(EntryOut.size)) context.nodes.forget(nodeId, 1);
   },
 
@@ -132,7 +133,8 @@ async function putDirentPlus(listing: Listing, entry: DirEntry, next: number): P
   if (found !== null) {
     const nodeId = context.nodes.remember(found.node, message.nodeId, entry.name);
     listing.remembered.push(nodeId);
-    writeEntry(message.view, start, { nodeId, ...found }, context);
+    const { keepsNames } = listing.dir;
+    writeEntry(message.view, start, { nodeId, ...found, keepsNames }, context);
   }
   return writeDirent(listing, EntryOut.size, entry, next);
 }

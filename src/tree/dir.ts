@@ -45,3 +45,8 @@ export class TreeDir implements DirNode {
     this.#changedMs = atMs;
   }
 }
+
+/** One whose entries stay as they are. */
+export class FixedDir extends TreeDir {
+  readonly keepsNames = true;
+}

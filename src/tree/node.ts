@@ -50,6 +50,8 @@ export interface DirNode extends NodeBase {
   lookup(name: string, scope: Scope): MaybePromise<Node | null>;
   /** Everything in it, names unique; in bounded memory. */
   list(scope: Scope): AsyncIterable<DirEntry>;
+  /** A name in it means the same node as long as the tree is there. */
+  readonly keepsNames?: boolean;
   /** @throws exists | no_space | name_too_long */
   makeFile?(name: string, scope: Scope): MaybePromise<FileNode>;
   /** A new child that begins as `source` is and shares what it can with it. @throws not_supported | exists */

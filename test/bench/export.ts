@@ -3,9 +3,11 @@
 import { closeSync, ftruncateSync, openSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { parseAddress } from "../../src/base/address.ts";
+import { assert } from "../../src/base/assert.ts";
 import { OtherClient } from "../mount/other-client.ts";
 import { startSheepProcess } from "../support/cluster.ts";
 import { must, sheepfsBinary, TemporaryFolder } from "../support/process.ts";
+import { WiredNamespace } from "../support/wires.ts";
 import { bareMeasure } from "./bare.ts";
 import type { Load } from "./load.ts";
 import { memoryFolder } from "./machine.ts";
@@ -15,6 +17,8 @@ const MiB = 1 << 20;
 const objectBytes = 4 * MiB;
 const dataBytes = 2048 * MiB;
 const deadlineMs = 600_000;
+const linkBitsPerSecond = 6e9;
+const port = 7000;
 const rounds = 5;
 const wanted = 0.8;
 const load: Load = {
@@ -24,14 +28,28 @@ const load: Load = {
   ...{ bytes: MiB, depth: 8 },
 };
 
-/** Prints a table for an embedded sheep, and for the one that `SHEEPFS_BENCH_SHEEP` names. */
+/** Prints a table for an embedded sheep, for one behind a link, and for the one that `SHEEPFS_BENCH_SHEEP` names. */
 export async function measureExport(): Promise<void> {
   {
     await using sheep = await startSheepProcess({ parent: memoryFolder });
     await measureOn("embedded sheep", sheep.address);
   }
+  await measureOverLink();
   const real = process.env["SHEEPFS_BENCH_SHEEP"];
   if (real !== undefined) await measureOn("real sheep", real);
+}
+
+/** Where a cluster is elsewhere its network is the limit, and its processors are not ours. */
+async function measureOverLink(): Promise<void> {
+  await using namespace = await WiredNamespace.make(1);
+  const { wrap } = namespace;
+  const [wire] = namespace.wires;
+  assert(wire !== undefined, "one was asked for");
+  await namespace.limit(wire, linkBitsPerSecond);
+  const listen = `0.0.0.0:${port}`;
+  await using _ = await startSheepProcess({ parent: memoryFolder, listen, wrap });
+  const title = `embedded sheep behind a link of ${linkBitsPerSecond / 1e9} Gbit/s`;
+  await measureOn(title, `${wire.there}:${port}`);
 }
 
 async function measureOn(title: string, address: string): Promise<void> {

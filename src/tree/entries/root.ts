@@ -7,7 +7,7 @@ import type { ClusterInfo } from "../../cluster/info.ts";
 import type { NodeSpace } from "../../cluster/nodes.ts";
 import type { ListedHeaders, VdiFacts } from "../../cluster/vdis.ts";
 import type { AttachedVolumes } from "../../volume/attach.ts";
-import { TreeDir } from "../dir.ts";
+import { FixedDir } from "../dir.ts";
 import { EventHub, NodeIds } from "../events.ts";
 import { Fresh } from "../fresh.ts";
 import type { Node, SpaceInfo, Tree } from "../node.ts";
@@ -104,9 +104,9 @@ export function buildTree(ports: TreePorts): Tree {
   const snapshot = snapshotControl(life, (name, tag) => snapshots.made(name, tag), base);
   const controls = { list: vdiList, mount, unmount, snapshot };
   const vdi = new VdiDir({ ...base, families, volumes, life, facts, controls });
-  const dir = (children: Readonly<Record<string, Node>>): TreeDir =>
-    new TreeDir(base.ids.next(), bornMs, children);
-  const root = new TreeDir(rootId, bornMs, {
+  const dir = (children: Readonly<Record<string, Node>>): FixedDir =>
+    new FixedDir(base.ids.next(), bornMs, children);
+  const root = new FixedDir(rootId, bornMs, {
     cluster: dir({ info: clusterInfo, status: clusterStatus }),
     vdi,
     volume: new VolumeDir({ ...base, volumes, life, pageCache, written }),
