@@ -12,8 +12,10 @@ import {
   StatxOut,
 } from "../../../src/fuse/abi.ts";
 import { errno } from "../../../src/fuse/errno.ts";
+import { FixedDir } from "../../../src/tree/dir.ts";
 import { readBody, releaseBody, root, volumeBytes, walk, world } from "./conversation.ts";
 import { nameBytes, TestKernel } from "./kernel.ts";
+import { MemoryDir, MemoryText, MemoryTree } from "./memory-tree.ts";
 
 describe("names and attributes", () => {
   test("a look-up gives a nodeid that means the node until it is forgotten as often", async () => {
@@ -41,6 +43,17 @@ describe("names and attributes", () => {
     view.setUint32(32, 1, true);
     kernel.tell("BATCH_FORGET", 0, body);
     expect(kernel.server.nodes.size).toBe(1);
+  });
+
+  test("the kernel asks for a name each time, unless it always means the same", async () => {
+    const fixed = new FixedDir(2, 0, { info: new MemoryText("here\n") });
+    const kernel = await TestKernel.ready(new MemoryTree(new MemoryDir({ fixed })));
+    const believed = async (nodeId: number, name: string): Promise<number> => {
+      const { view } = await kernel.ask("LOOKUP", nodeId, nameBytes(name));
+      return EntryOut.read(view, 0).entryValidS;
+    };
+    expect(await believed(root, "fixed")).toBe(0);
+    expect(await believed(await walk(kernel, "fixed"), "info")).toBe(3600);
   });
 
   test("the root is never forgotten", async () => {
