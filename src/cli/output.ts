@@ -1,5 +1,4 @@
 import { write, writeSync } from "node:fs";
-import { widenPipe } from "../sys/tube.ts";
 
 /** Writes a command's result to stdout; returns when it is out. */
 export async function printOutput(text: string): Promise<void> {
@@ -25,11 +24,6 @@ export async function printBytes(bytes: Uint8Array): Promise<boolean> {
     }
   }
   return true;
-}
-
-/** For much of it. */
-export function widenStdout(): void {
-  widenPipe(stdout);
 }
 
 /** The same by another thread, so that what comes next can be read meanwhile. */

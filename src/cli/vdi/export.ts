@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import type { Progress } from "../../base/progress.ts";
 import type { Command, Values } from "../command.ts";
 import { Interruption } from "../interrupt.ts";
-import { printBytesBeside, printError, printJson, widenStdout } from "../output.ts";
+import { printBytesBeside, printError, printJson } from "../output.ts";
 import { progressBar } from "../progress.ts";
 import { sizeWithUnit } from "../size-text.ts";
 import { UsageError } from "../usage-error.ts";
@@ -11,6 +11,7 @@ import { formatArg, formatOf, gatewaysOf, json, resumeArg, sheep } from "./commo
 // Loaded when it runs: help and mistakes need no client.
 const backup = () => import("../../app/backup/export.ts");
 const increments = () => import("../../app/backup/export-increment.ts");
+const stdout = () => import("../../app/backup/wide-stdout.ts");
 
 export const exportCommand: Command = {
   meta: { name: "sheepfs vdi export", description: "Write a VDI or snapshot to an image" },
@@ -49,7 +50,7 @@ export const exportCommand: Command = {
   run: async (values) => {
     const path = pathOf(values.required("file"));
     checkOptions(values, path);
-    if (path === null) widenStdout();
+    if (path === null) (await stdout()).widenStdout();
     const bar = progressBar("export");
     using interruption = new Interruption();
     const wish = {
