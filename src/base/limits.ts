@@ -208,6 +208,10 @@ export const limits = {
   /** Objects whose copies `vdi check` compares at once, and how much of each copy it has of one. */
   checkObjectsInflightMax: 8,
   checkPieceBytes: MiB,
+  /** Words of one object in which copies differ that are kept until the next look. */
+  checkUnlikeMax: 4_096,
+  /** Objects of VM state that a header may claim, 1 TiB of them usually. */
+  checkVmStateObjectsMax: 2 ** 18,
   /** An object that seems damaged may be just being written: it is looked at again, after a while. */
   checkLooksMax: 4,
   checkPauseMs: 300,

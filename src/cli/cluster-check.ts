@@ -67,6 +67,7 @@ function text({
       return `problem    ${subject === null ? "" : `${subject}: `}${what}`;
     }),
   ];
+  lines.push(...rest.notes.map((note) => `note       ${note}`));
   const tables = rest.damaged.map((vdi) => `\n${vdi.name}\n${checkText(vdi)}`);
   return `${lines.join("\n")}\n${tables.join("")}`;
 }

@@ -148,21 +148,37 @@ async function countLeaf(
   }
 }
 
-/** @throws corrupt */
-async function treeHeader(
-  source: Source,
-  offset: number,
-): Promise<{ readonly depth: number; readonly entries: number }> {
+async function treeHeader({ first, object }: Source, offset: number): Promise<TreeHead> {
   const bytes = BtreeHeader.size;
-  const { first, object } = source;
-  const view = viewOf(first.data.subarray(offset - first.offset, offset - first.offset + bytes));
-  const { magic, depth, entries } = BtreeHeader.read(view, 0);
+  const data = first.data.subarray(offset - first.offset, offset - first.offset + bytes);
+  return checkedTreeHead(data, object);
+}
+
+/** What the first bytes of a tree, or of a node of it, say of the rest. */
+export interface TreeHead {
+  readonly depth: number;
+  readonly entries: number;
+}
+
+/**
+ * @param object the inode whose root it is, or the index node
+ * @throws corrupt
+ */
+export function checkedTreeHead(
+  data: Uint8Array,
+  { kind, vid, index }: Pick<ObjectPart, "kind" | "vid" | "index">,
+): TreeHead {
+  const { magic, depth, entries } = BtreeHeader.read(viewOf(data), 0);
+  const isRoot = kind === "inode";
+  // A sheep may begin the tree only at the first write.
+  if (isRoot && magic === 0 && depth === 0 && entries === 0) return { depth: 1, entries };
   const entriesMax = depth === 1 ? btreeLeafEntriesMax : btreeRootEntriesMax;
-  const depthMax = object.kind === "inode" ? 2 : 1;
+  const depthMax = isRoot ? 2 : 1;
   if (magic !== btreeMagic || depth < 1 || depth > depthMax || entries > entriesMax) {
+    const part = isRoot ? "" : `, node ${index}`;
     throw new SheepfsError(
       "corrupt",
-      `the index of hypervolume ${hexVid(object.vid)}: magic ${magic.toString(16)}, depth ${depth}, ${entries} entries`,
+      `the index of hypervolume ${hexVid(vid)}${part}: magic ${magic.toString(16)}, depth ${depth}, ${entries} entries`,
     );
   }
   return { depth, entries };

@@ -1,4 +1,5 @@
 import { type Address, formatAddress } from "../base/address.ts";
+import { assert } from "../base/assert.ts";
 import { asSheepfsError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Scope } from "../base/scope.ts";
@@ -10,11 +11,23 @@ import type { Oid } from "../wire/oid.ts";
 import { Parity } from "../wire/parity.ts";
 import { resultError, results } from "../wire/result.ts";
 import { Ring } from "../wire/ring.ts";
+import {
+  type CopyBytes,
+  type Odd,
+  oddOnes,
+  settled,
+  type UnlikeWord,
+  type UnlikeWords,
+  unlikeWords,
+} from "./unlike.ts";
 
 /** One thing that is wrong with an object. */
 export interface Flaw {
-  /** `lost`: nobody has enough of it; `differs`: a copy is another than most, or two are not the same. */
-  readonly what: "lost" | "missing" | "differs" | "unreadable" | "parity";
+  /**
+   * `lost`: nobody has enough of it; `differs`: a copy is another than most, or two are not the same;
+   * `corrupt`: no copy need differ, what it says cannot be.
+   */
+  readonly what: "lost" | "missing" | "differs" | "unreadable" | "parity" | "corrupt";
   /** HOST:PORT of the node that has what is wrong; null when that cannot be said. */
   readonly node: string | null;
   readonly text: string;
@@ -28,6 +41,17 @@ export interface Kept {
   readonly copies: number;
   /** Null where it is kept in copies. */
   readonly code: ErasureCode | null;
+  /** What lies at a byte of the object, as a message says it; null where only its owner knows. */
+  readonly place: (at: number) => string | null;
+}
+
+/** What one look at an object has found. */
+export interface Look {
+  readonly flaws: readonly Flaw[];
+  /** Where copies are not alike at this moment: a flaw when they are not at the next look either. */
+  readonly unlike: UnlikeWords;
+  /** No node has anything of it. */
+  readonly isNowhere: boolean;
 }
 
 interface Ports {
@@ -64,8 +88,11 @@ export class Copies {
     this.#zones = new Set(keeping.map(({ zone }) => zone)).size;
   }
 
-  /** What is wrong with an object; nothing when every copy is there and they fit together. */
-  async flaws(kept: Kept): Promise<Flaw[]> {
+  /**
+   * What is wrong with an object; nothing when every copy is there and they fit together. Copies that
+   * differ are called that when they did so in the same way at the look before.
+   */
+  async look(kept: Kept, before: UnlikeWords): Promise<Look> {
     const { oid, code } = kept;
     const nodes = this.#ring.place(oid, kept.copies);
     const copies: Copy[] = nodes.map((node, strip) => ({ node, strip, read: { is: "missing" } }));
@@ -73,6 +100,7 @@ export class Copies {
     // A copy is told of once; what of it is behind that is not read.
     const flaws = new Map<Copy, Flaw>();
     const general: Flaw[] = [];
+    const unlike = new Map<number, UnlikeWord>();
     for (let done = 0; done < bytes; done += limits.checkPieceBytes) {
       const length = Math.min(limits.checkPieceBytes, bytes - done);
       const sound = copies.filter((copy) => !flaws.has(copy));
@@ -81,7 +109,7 @@ export class Copies {
           copy.read = await this.#read(kept, copy, kept.offset + done, length);
         }),
       );
-      if (sound.some(({ read }) => read.is === "whole")) return await this.#wholeFlaws(kept);
+      if (sound.some(({ read }) => read.is === "whole")) return await this.#wholeLook(kept);
       for (const copy of sound) {
         const flaw = flawOf(copy, code);
         if (flaw !== null) flaws.set(copy, flaw);
@@ -92,14 +120,21 @@ export class Copies {
         general.push(lost(copies.length, there.length));
         break;
       }
-      if (code === null) for (const [copy, flaw] of unlike(there)) flaws.set(copy, flaw);
-      else if (there.length === copies.length) general.push(...this.#parityFlaws(code, there));
+      if (code === null) {
+        const words = unlikeWords(there.map(bytesOf), kept.offset + done, limits.checkUnlikeMax);
+        for (const word of words)
+          if (unlike.size < limits.checkUnlikeMax) unlike.set(word.at, word);
+        for (const odd of oddOnes(there.map(bytesOf), settled(words, before))) {
+          flaws.set(odd.copy.copy, differs(odd, kept));
+        }
+      } else if (there.length === copies.length) general.push(...this.#parityFlaws(code, there));
       if (general.length > 0) break;
       // Two that differ are one flaw.
       if (copies.every((copy) => flaws.has(copy))) break;
     }
+    const isNowhere = copies.every(({ read }) => read.is === "missing");
     general.push(...this.#homeless(kept));
-    return [...general, ...flaws.values()];
+    return { flaws: [...general, ...flaws.values()], unlike, isNowhere };
   }
 
   /** With fewer zones than strips there is nowhere to put them. */
@@ -110,13 +145,15 @@ export class Copies {
   }
 
   /** Of a sheep that keeps objects whole whatever their code. */
-  async #wholeFlaws({ oid }: Kept): Promise<Flaw[]> {
+  async #wholeLook({ oid }: Kept): Promise<Look> {
     const { caller, scope } = this.#ports;
     const request = objectRequest("readObject", oid, { receiveBytes: 512 });
     const { result } = await caller.call(request, scope(), readResults);
-    if (result === results.success.code) return [];
-    if (result === results.noObject.code) return [lost(1, 0)];
-    return [{ what: "unreadable", node: null, text: resultError(result).message }];
+    const look = { flaws: [], unlike: new Map(), isNowhere: false };
+    if (result === results.success.code) return look;
+    if (result === results.noObject.code) return { ...look, flaws: [lost(1, 0)], isNowhere: true };
+    const text = resultError(result).message;
+    return { ...look, flaws: [{ what: "unreadable", node: null, text }] };
   }
 
   async #read({ oid, code }: Kept, copy: Copy, offset: number, bytes: number): Promise<Read> {
@@ -181,32 +218,22 @@ function flawOf({ node, strip, read }: Copy, code: ErasureCode | null): Flaw | n
 
 function lost(all: number, there: number): Flaw {
   const text =
-    there === 0 ? "the index names it, and it is nowhere" : `${there} of ${all} strips are left`;
+    there === 0 ? "the VDI names it, and it is nowhere" : `${there} of ${all} strips are left`;
   return { what: "lost", node: null, text };
 }
 
-/** Copies that are not as most are; without a majority all of them, as none can be said to be right. */
-function unlike(copies: readonly Copy[]): [Copy, Flaw][] {
-  const groups: Copy[][] = [];
-  for (const copy of copies) {
-    const same = groups.find(([first]) => first !== undefined && sameRead(first, copy));
-    if (same === undefined) groups.push([copy]);
-    else same.push(copy);
-  }
-  if (groups.length <= 1) return [];
-  const [most = []] = groups.toSorted((a, b) => b.length - a.length);
-  const isMost = most.length * 2 > copies.length;
-  const others = isMost ? groups.filter((group) => group !== most).flat() : copies;
-  return others.map((copy) => {
-    const node = formatAddress(copy.node);
-    const text = isMost
-      ? "differs from the other copies"
-      : "the copies differ, and no most are the same";
-    return [copy, { what: "differs", node, text }];
-  });
+/** @param copy one that was read just now */
+function bytesOf(copy: Copy): CopyBytes & { readonly copy: Copy } {
+  const { node, read } = copy;
+  assert(read.is === "there", "only what was read is compared");
+  return { node: formatAddress(node), bytes: read.bytes, copy };
 }
 
-function sameRead(a: Copy, b: Copy): boolean {
-  if (a.read.is !== "there" || b.read.is !== "there") return false;
-  return Buffer.compare(a.read.bytes, b.read.bytes) === 0;
+function differs({ copy, at, isOutvoted }: Odd<CopyBytes>, { place }: Kept): Flaw {
+  const text = isOutvoted
+    ? "differs from the other copies"
+    : "the copies differ, and no most are the same";
+  const what = place(at);
+  const where = `first at byte ${at}${what === null ? "" : ` (${what})`}`;
+  return { what: "differs", node: copy.node, text: `${text}, ${where}` };
 }

@@ -2,8 +2,8 @@ import type { Scope } from "../base/scope.ts";
 import type { SheepCaller } from "../client/caller.ts";
 import { BtreeHeader, BtreeLeafEntry, BtreeRootEntry } from "../wire/btree.ts";
 import { type InodeHeader, slotBytes, slotOffset, slotsAt } from "../wire/inode.ts";
-import { readOid } from "../wire/oid.ts";
-import { isHypervolume, slotsOf } from "./blocks.ts";
+import { type Oid, readOid } from "../wire/oid.ts";
+import { checkedTreeHead, isHypervolume, slotsOf, type TreeHead } from "./blocks.ts";
 import { type ObjectPart, readPart } from "./inode.ts";
 
 /** A block that has data, and the vid whose object has it. */
@@ -15,7 +15,7 @@ export interface SetSlot {
 /** Entries that are read at once; each kind of index has so many bytes for one. */
 const entriesAtOnce = 16_384;
 
-interface Index {
+export interface Index {
   readonly caller: SheepCaller;
   readonly header: InodeHeader;
   /** For each request: an index may take longer to go through than one operation. */
@@ -47,22 +47,38 @@ async function* arraySlots(index: Index): AsyncGenerator<readonly SetSlot[]> {
 }
 
 async function* treeSlots(index: Index): AsyncGenerator<readonly SetSlot[]> {
-  const { vid } = index.header;
-  const root = { kind: "inode", vid, index: 0, offset: slotsAt } as const;
-  const { depth, count } = await treeHead(index, root);
-  if (depth <= 1) {
-    yield* leafSlots(index, root, count);
-    return;
-  }
+  const root = rootOf(index);
+  const { depth, entries } = await treeHead(index, root);
+  if (depth === 1) yield* leafSlots(index, root, entries);
+  else for await (const node of indexNodes(index)) yield* nodeSlots(index, node);
+}
+
+/**
+ * The index nodes of a hypervolume, in the order of their blocks; none where the inode has them all.
+ * @throws stale | corrupt | whatever the cluster can throw
+ */
+export async function* indexNodes(index: Index): AsyncGenerator<Oid> {
+  if (!isHypervolume(index.header)) return;
+  const root = rootOf(index);
+  const { depth, entries: count } = await treeHead(index, root);
+  if (depth === 1) return;
   const range = { ...root, offset: root.offset + BtreeHeader.size, unit: BtreeRootEntry.size };
   for await (const view of entries(index, range, count)) {
     for (let at = 0; at < view.byteLength; at += BtreeRootEntry.size) {
       const oid = readOid(view, at + BtreeRootEntry.offsets.oidLow);
-      if (oid?.kind !== "index") continue;
-      const node = { ...oid, kind: "index", offset: 0 } as const;
-      yield* leafSlots(index, node, (await treeHead(index, node)).count);
+      if (oid?.kind === "index") yield oid;
     }
   }
+}
+
+/** What one of them names. @throws stale | corrupt | whatever the cluster can throw */
+export async function* nodeSlots(index: Index, oid: Oid): AsyncGenerator<readonly SetSlot[]> {
+  const node = { ...oid, offset: 0 };
+  yield* leafSlots(index, node, (await treeHead(index, node)).entries);
+}
+
+function rootOf({ header }: Index): Omit<ObjectPart, "length"> {
+  return { kind: "inode", vid: header.vid, index: 0, offset: slotsAt };
 }
 
 async function* leafSlots(
@@ -84,10 +100,9 @@ async function* leafSlots(
 async function treeHead(
   { caller, scope }: Index,
   node: Omit<ObjectPart, "length">,
-): Promise<{ readonly depth: number; readonly count: number }> {
-  const view = viewOf(await readPart(caller, { ...node, length: BtreeHeader.size }, scope()));
-  const { depth, entries: count } = BtreeHeader.read(view, 0);
-  return { depth, count };
+): Promise<TreeHead> {
+  const part = { ...node, length: BtreeHeader.size };
+  return checkedTreeHead(await readPart(caller, part, scope()), node);
 }
 
 async function* entries(

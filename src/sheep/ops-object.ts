@@ -3,7 +3,7 @@ import { assert } from "../base/assert.ts";
 import { limits } from "../base/limits.ts";
 import { indexNodeBytes } from "../wire/btree.ts";
 import { HashReplyHeader, ObjectRequestHeader } from "../wire/header.ts";
-import { inodeBytes, slotBytes, slotOffset, slotsAt } from "../wire/inode.ts";
+import { inodeBytes, ledgerBytes, slotBytes, slotOffset, slotsAt } from "../wire/inode.ts";
 import { type Oid, readOid, writeOid } from "../wire/oid.ts";
 import { requestFlag } from "../wire/opcode.ts";
 import { results } from "../wire/result.ts";
@@ -33,7 +33,8 @@ export function readObject(cluster: Cluster, request: Request): Reply {
 /** 0xa4: from the only copy there is. Strips there are none, as objects are kept whole. */
 export function readPeer(cluster: Cluster, request: Request): Reply | Promise<Reply> {
   const oid = readOid(request.header, at.oidLow);
-  const isCoded = oid?.kind === "data" && cluster.vdis.get(oid.vid)?.facts.copyPolicy !== 0;
+  const mayBeCoded = oid?.kind === "data" || oid?.kind === "vmstate";
+  const isCoded = mayBeCoded && cluster.vdis.get(oid.vid)?.facts.copyPolicy !== 0;
   return isCoded ? refusal(results.notSupported) : readObject(cluster, request);
 }
 
@@ -232,8 +233,6 @@ function oidKindOf(kind: ObjectName["kind"]): Oid["kind"] {
 function isInside(cluster: Cluster, oid: Oid, offset: number, length: number): boolean {
   return offset + length <= objectBytesOf(cluster, oid);
 }
-
-const ledgerBytes = 4 * 2 ** 20;
 
 /** Source: protocol §5 */
 function objectBytesOf(cluster: Cluster, { kind, vid }: Oid): number {

@@ -122,3 +122,6 @@ export function unpadded(field: Uint8Array): Uint8Array {
 
 /** The generation reference of one slot: protocol §8.5. */
 export const GenerationRef = struct({ generation: u32(0), count: u32(4) }, { size: grefBytes });
+
+/** A ledger object: counts of the references to one data object, by generation. */
+export const ledgerBytes = 4 * 2 ** 20;

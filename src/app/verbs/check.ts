@@ -4,7 +4,8 @@ import { NumberSet } from "../../base/number-set.ts";
 import type { Progress } from "../../base/progress.ts";
 import type { SheepCaller } from "../../client/caller.ts";
 import { objectBytesOf } from "../../cluster/blocks.ts";
-import { type Checked, type CheckPorts, checkVdi, type Damage } from "../../cluster/check-vdi.ts";
+import type { Damage } from "../../cluster/check-look.ts";
+import { type Checked, type CheckPorts, checkVdi } from "../../cluster/check-vdi.ts";
 import { hexVid } from "../../cluster/inode.ts";
 import type { SetSlot } from "../../cluster/slots.ts";
 import { vdiFacts } from "../../cluster/vdis.ts";
@@ -18,8 +19,9 @@ import { namedVdi } from "./named.ts";
 
 /** One thing that is wrong with an object, as `--json` prints it. */
 export interface DamageJson {
-  /** `data` with the number of its block, or `inode`. */
+  /** `inode`, `data`, `ledger` (which counts the references to data), `index` or `vmstate`. */
   readonly object: string;
+  /** Of data and of its ledger. */
   readonly block: number | null;
   readonly oid: string;
   readonly what: Damage["what"];
@@ -113,7 +115,7 @@ export class SeenObjects {
 }
 
 function damageJson({ oid, what, node, text }: Damage): DamageJson {
-  const block = oid.kind === "data" ? oid.index : null;
+  const block = oid.kind === "data" || oid.kind === "ledger" ? oid.index : null;
   return { object: oid.kind, block, oid: oidText(oid), what, node, text };
 }
 

@@ -4,6 +4,7 @@ import { limits } from "../../base/limits.ts";
 import type { SheepCaller } from "../../client/caller.ts";
 import { findRecord, holderText } from "../../cluster/attach-record.ts";
 import { mapBounded } from "../../cluster/bounded.ts";
+import { sumOfKinds, totalOf } from "../../cluster/check-counts.ts";
 import { type ClusterInfo, clusterInfo } from "../../cluster/info.ts";
 import { hexVid } from "../../cluster/inode.ts";
 import { listNodes, nodeSpaces, recoveryOf } from "../../cluster/nodes.ts";
@@ -49,6 +50,10 @@ export interface CheckedClusterJson {
   readonly snapshots: number;
   /** Null with --quick. */
   readonly objects: number | null;
+  /** The same by kind. */
+  readonly kinds: CheckedVdiJson["kinds"] | null;
+  /** What could not be compared, and of which VDI. */
+  readonly notes: readonly string[];
   readonly problems: readonly ProblemJson[];
   readonly damaged: readonly CheckedVdiJson[];
 }
@@ -70,7 +75,15 @@ export async function checkCluster(
     const { status } = info;
     const facts = { status, epoch, nodes };
     if (status !== "running") {
-      const nothing = { vdis: 0, snapshots: 0, objects: null, problems, damaged: [] };
+      const nothing = {
+        vdis: 0,
+        snapshots: 0,
+        objects: null,
+        kinds: null,
+        notes: [],
+        problems,
+        damaged: [],
+      };
       return { healthy: false, ...facts, ...nothing };
     }
     const { headers } = await listHeaders(caller, operation());
@@ -81,7 +94,9 @@ export async function checkCluster(
     const checked = quick ? null : await checkAll(caller, headers, hooks);
     const damaged = checked?.filter(({ damagedObjects }) => damagedObjects > 0) ?? [];
     problems.push(...damaged.map(damageProblem));
-    const objects = checked?.reduce((sum, vdi) => sum + vdi.objects, 0) ?? null;
+    const kinds = checked === null ? null : sumOfKinds(checked.map((vdi) => vdi.kinds));
+    const objects = kinds === null ? null : totalOf(kinds).objects;
+    const notes = checked?.flatMap(({ name, notes }) => notes.map((note) => `${name}: ${note}`));
     const snapshots = headers.filter(({ isSnapshot }) => isSnapshot).length;
     const vdis = headers.length - snapshots;
     return {
@@ -90,6 +105,8 @@ export async function checkCluster(
       vdis,
       snapshots,
       objects,
+      kinds,
+      notes: notes ?? [],
       problems,
       damaged,
     };

@@ -21,9 +21,9 @@ export const check: Command = {
   },
   repeatable: ["sheep"],
   examples: `  sheepfs vdi check test
-      reads each copy of each object, of erasure-coded ones data and parity; a line for whatever is
-      missing, unreadable or different, and on which node. Changes nothing; the exit code is 6 when
-      something is damaged`,
+      reads each copy of each object (data, of erasure-coded ones with parity; inode, index, counts
+      of references, VM state); a line for whatever is missing, unreadable or different, and on which
+      node, and how many were looked at. Changes nothing; the exit code is 6 when something is damaged`,
   run: async (values) => {
     const name = values.required("name");
     const gateways = gatewaysOf(values);
@@ -38,25 +38,43 @@ export const check: Command = {
       bar.end();
     }
     if (values.flag("json")) await printJson(checked);
-    else await printOutput(checkText(checked));
+    else await printOutput(text(checked));
     if (checked.damagedObjects > 0) throw new DamageFound(summary(checked));
   },
 };
+
+function text(checked: CheckedVdiJson): string {
+  const damages = checkText(checked);
+  return `${damages}${damages === "" ? "" : "\n"}${countsText(checked)}`;
+}
 
 /** A line for each damage, in columns; nothing when there is none. */
 export function checkText({ damages }: Pick<CheckedVdiJson, "damages">): string {
   if (damages.length === 0) return "";
   const rows = damages.map(({ object, block, oid, what, node, text }) => {
-    return [block === null ? object : String(block), oid, what, node ?? "-", text];
+    return [block === null ? object : `${object} ${block}`, oid, what, node ?? "-", text];
   });
-  const all = [["block", "oid", "damage", "node", "what is wrong"], ...rows];
-  const widths = all[0]?.map((_, at) => Math.max(...all.map((row) => row[at]?.length ?? 0))) ?? [];
+  return columns([["object", "oid", "damage", "node", "what is wrong"], ...rows]);
+}
+
+/** How many objects of each kind were looked at, and what could not be. */
+function countsText({ kinds, notes }: CheckedVdiJson): string {
+  const rows = Object.entries(kinds)
+    .filter(([, { objects }]) => objects > 0)
+    .map(([kind, { objects, damagedObjects }]) => [kind, String(objects), String(damagedObjects)]);
+  const told = notes.map((note) => `note: ${note}\n`);
+  return columns([["kind", "objects", "damaged"], ...rows]) + told.join("");
+}
+
+function columns(rows: readonly (readonly string[])[]): string {
+  const widths =
+    rows[0]?.map((_, at) => Math.max(...rows.map((row) => row[at]?.length ?? 0))) ?? [];
   const line = (row: readonly string[]): string =>
     row
       .map((cell, at) => cell.padEnd(widths[at] ?? 0))
       .join("  ")
       .trimEnd();
-  return all.map((row) => `${line(row)}\n`).join("");
+  return rows.map((row) => `${line(row)}\n`).join("");
 }
 
 function summary({ name, objects, damagedObjects, damages }: CheckedVdiJson): string {
