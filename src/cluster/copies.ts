@@ -97,13 +97,14 @@ export class Copies {
     const nodes = this.#ring.place(oid, kept.copies);
     const copies: Copy[] = nodes.map((node, strip) => ({ node, strip, read: { is: "missing" } }));
     const bytes = code === null ? kept.bytes : kept.bytes / code.dataStrips;
-    // A copy is told of once; what of it is behind that is not read.
+    // A copy is told of once. One that differs has its vote yet, where it is as others are.
     const flaws = new Map<Copy, Flaw>();
+    const unread = new Set<Copy>();
     const general: Flaw[] = [];
     const unlike = new Map<number, UnlikeWord>();
     for (let done = 0; done < bytes; done += limits.checkPieceBytes) {
       const length = Math.min(limits.checkPieceBytes, bytes - done);
-      const sound = copies.filter((copy) => !flaws.has(copy));
+      const sound = copies.filter((copy) => !unread.has(copy));
       await Promise.all(
         sound.map(async (copy) => {
           copy.read = await this.#read(kept, copy, kept.offset + done, length);
@@ -112,9 +113,11 @@ export class Copies {
       if (sound.some(({ read }) => read.is === "whole")) return await this.#wholeLook(kept);
       for (const copy of sound) {
         const flaw = flawOf(copy, code);
-        if (flaw !== null) flaws.set(copy, flaw);
+        if (flaw === null) continue;
+        unread.add(copy);
+        if (!flaws.has(copy)) flaws.set(copy, flaw);
       }
-      const there = copies.filter((copy) => !flaws.has(copy));
+      const there = copies.filter((copy) => !unread.has(copy));
       const enough = code === null ? 1 : code.dataStrips;
       if (there.length < enough) {
         general.push(lost(copies.length, there.length));
@@ -125,7 +128,7 @@ export class Copies {
         for (const word of words)
           if (unlike.size < limits.checkUnlikeMax) unlike.set(word.at, word);
         for (const odd of oddOnes(there.map(bytesOf), settled(words, before))) {
-          flaws.set(odd.copy.copy, differs(odd, kept));
+          if (!flaws.has(odd.copy.copy)) flaws.set(odd.copy.copy, differs(odd, kept));
         }
       } else if (there.length === copies.length) general.push(...this.#parityFlaws(code, there));
       if (general.length > 0) break;

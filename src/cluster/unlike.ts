@@ -86,7 +86,7 @@ export function oddOnes<C extends CopyBytes>(
   if (most.length * 2 <= copies.length) {
     return copies.map((copy) => ({ copy, at: first.at, isOutvoted: false }));
   }
-  const right = copies.findIndex((copy) => copy === most[0]);
+  const [right] = [...copies.entries()].find(([, copy]) => copy === most[0]) ?? [0];
   return [...copies.entries()]
     .filter(([, copy]) => !most.includes(copy))
     .map(([place, copy]) => ({ copy, at: firstUnlike(words, place, right), isOutvoted: true }));

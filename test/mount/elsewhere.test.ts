@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { closeSync, existsSync, fstatSync, fsyncSync, openSync, statSync } from "node:fs";
 import { startSheepProcess } from "../support/cluster.ts";
 import { cannotMount, mountSheepfs, type TestMount } from "../support/mount.ts";
+import { must, sheepfsBinary } from "../support/process.ts";
 import { MiB, pattern, readAt, readOpen, writeAt, writeOpen } from "./bytes.ts";
 import { OtherClient } from "./other-client.ts";
 
@@ -63,17 +64,25 @@ describe.skipIf(cannotMount !== null)("while a volume is open", () => {
   }
 
   // [S-70]
-  for (const what of ["deleted and made anew", "rolled back"] as const) {
+  for (const what of ["deleted and made anew", "rolled back", "formatted away"] as const) {
     test(`its VDI is ${what} elsewhere: the new one is left alone`, async () => {
       await using world = await prepared(["--page-cache"]);
       const { other, vdi, path, mount } = world;
       const fd = openSync(path, "r+");
       writeOpen(fd, 0, pattern(4096, 1));
       const { vid } = await other.find(vdi);
-      await other.snapshot(vdi, "monday");
+      if (what !== "formatted away") await other.snapshot(vdi, "monday");
       writeOpen(fd, 0, pattern(4096, 2));
       if (what === "rolled back") {
         await other.rollback(vdi, vid);
+      } else if (what === "formatted away") {
+        await must([
+          ...[await sheepfsBinary(), "cluster", "format", "--copies", "1"],
+          ...["--force", "--yes", "-s", world.cluster.address],
+        ]);
+        await other.create(vdi, 8 * MiB);
+        // A format gives out vids again: nothing but its time tells the new VDI from the old one.
+        expect((await other.find(vdi)).vid).toBe(vid);
       } else {
         await other.delete(vdi);
         await other.create(vdi, 8 * MiB);

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import type { Address } from "../../../src/base/address.ts";
 import type { Scope } from "../../../src/base/scope.ts";
-import { checkVdi, type Damage } from "../../../src/cluster/check-vdi.ts";
+import type { Damage } from "../../../src/cluster/check-look.ts";
+import { checkVdi } from "../../../src/cluster/check-vdi.ts";
 import { ObjectRequestHeader, type SheepRequest } from "../../../src/wire/header.ts";
 import { slotBytes, slotOffset } from "../../../src/wire/inode.ts";
 import { readOid } from "../../../src/wire/oid.ts";
