@@ -11,7 +11,7 @@ import { type IncrementResult, tell } from "./export-increment.ts";
 import { ofFile } from "./file-error.ts";
 import { type ImportWish, refuseTagOf } from "./import.ts";
 import { type IncrementEnd, sumFrom } from "./increment-format.ts";
-import { type ChangedPart, IncrementReader } from "./increment-reader.ts";
+import { type ChangedPlace, IncrementReader } from "./increment-reader.ts";
 import { stateText } from "./state-id.ts";
 import { clear, Writing } from "./writing.ts";
 
@@ -134,25 +134,27 @@ async function sumsOf(
   progress: TellProgress,
 ): Promise<Sums> {
   const [inside, outside] = [new ContentSum(), new ContentSum()];
-  const parts = reader.parts(false);
-  let part: ChangedPart | null = (await parts.next()).value ?? null;
+  const places = reader.places();
+  let place: ChangedPlace | null = (await places.next()).value ?? null;
   await readAll(volume, { from: 0, progress }, async (piece) => {
     for (const run of runsOf(piece)) {
-      while (part !== null && part.offset + part.length <= run.offset) {
-        part = (await parts.next()).value ?? null;
+      while (place !== null && place.offset + place.length <= run.offset) {
+        place = (await places.next()).value ?? null;
       }
-      // Parts begin and end where runs do.
-      const within = part !== null && part.offset <= run.offset;
+      // They begin and end where runs do.
+      const within = place !== null && place.offset <= run.offset;
       (within ? inside : outside).addSum(pieceSum(run));
     }
   });
+  // They are known to be those that were checked when all were read.
+  while (place !== null) place = (await places.next()).value ?? null;
   return { inside: inside.value, outside: outside.value };
 }
 
 /** What the base has where the increment does not write. */
 async function outsideOf(reader: IncrementReader): Promise<bigint> {
   const sum = new ContentSum(sumFrom(reader.about.base.sum));
-  for await (const { beforeSum } of reader.parts(false)) sum.subtractSum(beforeSum);
+  for await (const { beforeSum } of reader.places()) sum.subtractSum(beforeSum);
   return sum.value;
 }
 
@@ -165,7 +167,7 @@ async function apply(
   const writing = new Writing();
   if (sizeBytes > volume.sizeBytes) await volume.grow(sizeBytes, operation());
   try {
-    for await (const { offset, length, bytes } of reader.parts(true)) {
+    for await (const { offset, length, bytes } of reader.parts()) {
       await writing.begin(async () => {
         if (bytes === null) await clear(volume, offset, length);
         else await volume.write(bytes, offset, operation());

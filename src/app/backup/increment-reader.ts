@@ -19,11 +19,15 @@ import {
 } from "./increment-format.ts";
 
 /** One extent that changed. */
-export interface ChangedPart {
+export interface ChangedPlace {
   readonly offset: number;
   readonly length: number;
   /** Of what the base has there. */
   readonly beforeSum: bigint;
+}
+
+/** The same with what is there now. */
+export interface ChangedPart extends ChangedPlace {
   /** Null when it became zeros. */
   readonly bytes: Uint8Array | null;
 }
@@ -40,13 +44,31 @@ export interface WholePart {
   readonly sum: bigint;
 }
 
-/** An increment to read. Nothing of it is to be believed before `checked`. */
+/** What a reading has come to so far. */
+interface Walk {
+  whole: WholePart;
+  /** Of all headers, so that they can be compared without what is between them. */
+  readonly heads: Bun.CryptoHasher;
+  end: { readonly says: IncrementEnd; readonly seal: Uint8Array } | null;
+}
+
+/** What tells this content from any other. */
+interface Checked {
+  readonly heads: Uint8Array;
+  readonly seal: Uint8Array;
+}
+
+/**
+ * An increment to read. Nothing of it is to be believed before `checked`; what is read later has to be
+ * what was checked, since the file may have been written to meanwhile.
+ */
 export class IncrementReader implements AsyncDisposable {
   readonly about: IncrementAbout;
   readonly #path: string;
   readonly #file: ImageReader;
   readonly #seal: Uint8Array;
   readonly #at: number;
+  #checked: Checked | null = null;
 
   private constructor(
     path: string,
@@ -85,64 +107,99 @@ export class IncrementReader implements AsyncDisposable {
    * @throws corrupt when anything of it is not as it was written
    */
   async checked(progress: (doneBytes: number, totalBytes: number) => void): Promise<IncrementEnd> {
-    const { whole, end } = await this.#scan(progress);
+    const walk = this.#walk();
+    for await (const _ of this.#sealedParts(walk)) {
+      progress(walk.whole.fileBytes, this.#file.sizeBytes);
+    }
+    const { whole, end, heads } = walk;
     if (end === null) throw damaged(this.#path, `only ${whole.fileBytes} bytes of it are whole`);
-    const counts = whole.parts === end.parts && whole.dataBytes === end.dataBytes;
-    if (!counts || whole.zeroBytes !== end.zeroBytes || sumHex(whole.sum) !== end.sum) {
+    const { says, seal } = end;
+    const counts = whole.parts === says.parts && whole.dataBytes === says.dataBytes;
+    if (!counts || whole.zeroBytes !== says.zeroBytes || sumHex(whole.sum) !== says.sum) {
       throw damaged(this.#path, "its end contradicts it");
     }
-    return end;
+    this.#checked = { heads: heads.digest(), seal };
+    return says;
   }
 
   /** How much of a file that was cut short can be gone on with. */
   async whole(): Promise<WholePart> {
-    return (await this.#scan(() => {})).whole;
+    const walk = this.#walk();
+    for await (const _ of this.#sealedParts(walk));
+    return walk.whole;
   }
 
-  /** What changed, in order. @param payloads whether bytes are read; else all parts have none */
-  async *parts(payloads: boolean): AsyncGenerator<ChangedPart> {
+  /**
+   * What changed, in order. The seal of each part is compared again before it is handed over.
+   * @throws corrupt when it is not what was checked
+   */
+  async *parts(): AsyncGenerator<ChangedPart> {
+    const walk = this.#walk();
+    yield* this.#sealedParts(walk);
+    if (walk.end === null || !same(walk.end.seal, this.#checked?.seal)) throw this.#changed();
+  }
+
+  /**
+   * Where it changes something, in order. Seals are of the data too, which is not read for this: these are
+   * the places that were checked when the last one is passed without an error.
+   * @throws corrupt when they are not
+   */
+  async *places(): AsyncGenerator<ChangedPlace> {
+    const heads = new Bun.CryptoHasher("sha256");
     for (let at = this.#at; ; ) {
-      const part = decodePart(await this.#file.read(at, IncrementPart.size));
-      const { kind, offset, length } = part;
-      if (kind === partKinds.end) return;
-      at += IncrementPart.size;
-      const isData = kind === partKinds.data;
-      const bytes = isData && payloads ? await this.#file.read(at, length) : null;
-      yield { offset, length, beforeSum: sumOf(part.beforeSum), bytes };
-      if (isData) at += length;
+      if (at + IncrementPart.size > this.#file.sizeBytes) throw this.#changed();
+      const head = await this.#file.read(at, IncrementPart.size);
+      heads.update(head);
+      const { kind, offset, length, beforeSum } = decodePart(head);
+      if (kind === partKinds.end) break;
+      yield { offset, length, beforeSum: sumOf(beforeSum) };
+      at += IncrementPart.size + (kind === partKinds.data ? length : 0);
     }
+    if (!same(heads.digest(), this.#checked?.heads)) throw this.#changed();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#file[Symbol.asyncDispose]();
   }
 
-  async #scan(
-    progress: (doneBytes: number, totalBytes: number) => void,
-  ): Promise<{ readonly whole: WholePart; readonly end: IncrementEnd | null }> {
-    const sum = new ContentSum(sumFrom(this.about.base.sum));
+  #walk(): Walk {
     const none = { parts: 0, dataBytes: 0, zeroBytes: 0, nextOffset: 0 };
-    let whole: WholePart = { ...none, fileBytes: this.#at, seal: this.#seal, sum: sum.value };
+    const sum = sumFrom(this.about.base.sum);
+    return {
+      whole: { ...none, fileBytes: this.#at, seal: this.#seal, sum },
+      heads: new Bun.CryptoHasher("sha256"),
+      end: null,
+    };
+  }
+
+  /** Ends with the end, which it notes, or where it is cut short or not what was written. */
+  async *#sealedParts(walk: Walk): AsyncGenerator<ChangedPart> {
+    const sum = new ContentSum(walk.whole.sum);
     for (;;) {
+      const { whole } = walk;
       const next = await this.#sealed(whole);
-      if (next === null) return { whole, end: null };
-      const { kind, offset, length, beforeSum, payload, seal } = next;
+      if (next === null) return;
+      const { head, kind, offset, length, payload, seal } = next;
+      walk.heads.update(head);
       const fileBytes = whole.fileBytes + IncrementPart.size + payload.length;
       if (kind === partKinds.end) {
         if (fileBytes !== this.#file.sizeBytes)
           throw damaged(this.#path, "there is more behind it");
-        return { whole, end: decodeEnd(payload, this.#path) };
+        walk.end = { says: decodeEnd(payload, this.#path), seal };
+        return;
       }
       if (!this.#fits({ offset, bytes: payload }, next, whole)) throw this.#misplaced(offset);
-      sum.subtractSum(sumOf(beforeSum));
+      const beforeSum = sumOf(next.beforeSum);
+      sum.subtractSum(beforeSum);
       if (kind === partKinds.data) sum.addSum(pieceSum({ offset, bytes: payload }));
-      whole = {
+      walk.whole = {
         ...{ fileBytes, seal, sum: sum.value, nextOffset: offset + length },
         parts: whole.parts + 1,
         dataBytes: whole.dataBytes + payload.length,
         zeroBytes: whole.zeroBytes + (kind === partKinds.zeros ? length : 0),
       };
-      progress(fileBytes, this.#file.sizeBytes);
+      const bytes = kind === partKinds.data ? payload : null;
+      yield { offset, length, beforeSum, bytes };
     }
   }
 
@@ -157,9 +214,8 @@ export class IncrementReader implements AsyncDisposable {
       part.kind === partKinds.end ? limits.incrementTextBytesMax : limits.backupPieceBytes;
     if (bytes > most || at + IncrementPart.size + bytes > sizeBytes) return null;
     const payload = await this.#file.read(at + IncrementPart.size, bytes);
-    return Buffer.compare(sealOf(head, payload, before), seal) === 0
-      ? { ...part, payload, seal }
-      : null;
+    const isSealed = same(sealOf(head, payload, before), seal);
+    return isSealed ? { ...part, head, payload, seal } : null;
   }
 
   /** Sealed by whoever made it; that does not make it something that can be applied. */
@@ -179,4 +235,12 @@ export class IncrementReader implements AsyncDisposable {
   #misplaced(offset: number): SheepfsError {
     return damaged(this.#path, `a part at offset ${offset} cannot be`);
   }
+
+  #changed(): SheepfsError {
+    return damaged(this.#path, "it is not what it was when it was checked just before");
+  }
+}
+
+function same(bytes: Uint8Array, others: Uint8Array | undefined): boolean {
+  return others !== undefined && Buffer.compare(bytes, others) === 0;
 }
