@@ -13,6 +13,7 @@ import { attachNamed } from "../tree/entries/attaching.ts";
 import { buildTree } from "../tree/entries/root.ts";
 import type { Tree } from "../tree/node.ts";
 import { AttachedVolumes } from "../volume/attach.ts";
+import type { AttachedVolume } from "../volume/attached.ts";
 import type { VdiName } from "../volume/ports.ts";
 import { SliceCache } from "../volume/slice-cache.ts";
 import type { InodeHeader } from "../wire/inode.ts";
@@ -20,6 +21,7 @@ import { type ConnectOptions, connect } from "./connect.ts";
 import { clusterFacts, noVdiLife, vdiHolds, vdiLife } from "./facts.ts";
 import type { SavedConfig } from "./notes.ts";
 import { isGone, newHolder } from "./self.ts";
+import { snapshotAttached } from "./snapshots.ts";
 
 export interface CoreOptions extends ConnectOptions {
   readonly readOnly: boolean;
@@ -45,6 +47,8 @@ export interface Core {
   /** Calls `fn` before anything is sent to a further sheep. */
   onSheepInUse(fn: () => void): void;
   header(vid: number, scope: Scope): Promise<InodeHeader>;
+  /** See `snapshotAttached`. */
+  snapshot(volume: AttachedVolume, tag: Uint8Array, scope: Scope): Promise<void>;
   /** Makes every volume durable, detaches and disconnects; all is tried whatever fails. */
   close(scope: Scope): Promise<void>;
 }
@@ -65,7 +69,8 @@ export async function openCore(options: CoreOptions, scope: Scope | null): Promi
   const facts = clusterFacts(client);
   const switches = { pageCache: { on: pageCache }, scratch };
   const holds = vdiHolds({ ...holding, self: newHolder() });
-  const life = readOnly ? noVdiLife : vdiLife({ ...holding, volumes, holds });
+  const snapshots = { ...holding, volumes, holds };
+  const life = readOnly ? noVdiLife : vdiLife(snapshots);
   const tree = buildTree({
     ...{ facts, life },
     volumes,
@@ -102,6 +107,7 @@ export async function openCore(options: CoreOptions, scope: Scope | null): Promi
       client.usesSheep = fn;
     },
     header: (vid, within) => readHeader(client, vid, within),
+    snapshot: (volume, tag, within) => snapshotAttached(snapshots, volume, tag, within),
   };
 }
 

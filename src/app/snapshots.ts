@@ -51,9 +51,35 @@ export async function snapshotTogether(
   { names, tag }: SnapshotsWish,
   scope: Scope,
 ): Promise<void> {
-  const { caller, clock, log } = ports;
   checkGroup(names);
-  const keeping = await keep(ports, names, scope);
+  await snapshotKept(ports, { names, tag }, await keep(ports, names, scope), scope);
+}
+
+/**
+ * The same of a VDI that is attached here, and only as long as it is: what nobody else can have written.
+ * @throws stale when it was taken away from here | read_only | …
+ */
+export async function snapshotAttached(
+  ports: SnapshotPorts,
+  volume: AttachedVolume,
+  tag: Uint8Array,
+  scope: Scope,
+): Promise<void> {
+  if (volume.readOnly) throw new SheepfsError("read_only", `'${volume.title}' is a snapshot`);
+  await ports.volumes.refresh(volume, scope);
+  // It stays attached meanwhile.
+  volume.addUser();
+  const keeping = { attached: [volume], held: [] };
+  await snapshotKept(ports, { names: [volume.name.name], tag }, keeping, scope);
+}
+
+async function snapshotKept(
+  ports: SnapshotPorts,
+  { names, tag }: SnapshotsWish,
+  keeping: Keeping,
+  scope: Scope,
+): Promise<void> {
+  const { caller, clock, log } = ports;
   let ends: readonly Ended[] = [];
   try {
     const found = await Promise.all(

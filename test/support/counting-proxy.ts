@@ -16,6 +16,8 @@ export class CountingProxy implements TestCluster {
   readonly #sockets = new Set<Socket>();
   #requests = 0;
   #sentBytes = 0;
+  /** Called for each request; what it returns is waited for before the sheep gets that. */
+  before: ((opcode: number) => Promise<void> | null) | null = null;
 
   private constructor(cluster: TestCluster, server: Server, port: number) {
     this.#cluster = cluster;
@@ -58,13 +60,25 @@ export class CountingProxy implements TestCluster {
     const colon = this.#cluster.address.lastIndexOf(":");
     const host = this.#cluster.address.slice(0, colon);
     const sheep = connect(Number(this.#cluster.address.slice(colon + 1)), host);
-    const counter = new RequestCounter(() => {
+    const waits: Promise<void>[] = [];
+    const counter = new RequestCounter((opcode) => {
       this.#requests += 1;
+      const wait = this.before?.(opcode) ?? null;
+      if (wait !== null) waits.push(wait);
     });
     client.on("data", (bytes) => {
       this.#sentBytes += bytes.length;
       counter.take(bytes);
-      sheep.write(bytes);
+      if (waits.length === 0) {
+        sheep.write(bytes);
+        return;
+      }
+      client.pause();
+      const pass = (): void => {
+        sheep.write(bytes);
+        client.resume();
+      };
+      Promise.all(waits.splice(0)).then(pass, (thrown: Error) => client.destroy(thrown));
     });
     sheep.on("data", (bytes) => client.write(bytes));
     for (const [one, other] of [
@@ -81,11 +95,11 @@ export class CountingProxy implements TestCluster {
 
 /** Finds where requests begin in a stream that comes in any pieces. */
 class RequestCounter {
-  readonly #counted: () => void;
+  readonly #counted: (opcode: number) => void;
   #head = Buffer.alloc(0);
   #skip = 0;
 
-  constructor(counted: () => void) {
+  constructor(counted: (opcode: number) => void) {
     this.#counted = counted;
   }
 
@@ -100,9 +114,10 @@ class RequestCounter {
       rest = rest.subarray(missing);
       if (this.#head.length < headerBytes) return;
       const sends = (this.#head.readUInt16LE(2) & writeFlag) !== 0;
+      const opcode = this.#head.readUInt8(1);
       this.#skip = sends ? this.#head.readUInt32LE(12) : 0;
       this.#head = Buffer.alloc(0);
-      this.#counted();
+      this.#counted(opcode);
     }
   }
 }

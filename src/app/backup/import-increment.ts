@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { asSheepfsError, SheepfsError } from "../../base/errors.ts";
 import type { Volume } from "../../volume/volume.ts";
-import { openNamed, operation, withCore } from "../verbs/core.ts";
-import { makeSnapshot } from "../verbs/snapshots.ts";
+import type { Core } from "../core.ts";
+import { openNamed, operation, tagOpened, withCore } from "../verbs/core.ts";
 import { readAll, type TellProgress } from "./data.ts";
 import { ContentSum, pieceSum, runsOf } from "./digest.ts";
 import { type IncrementResult, tell } from "./export-increment.ts";
@@ -79,11 +79,27 @@ async function applyChecked(wish: ApplyWish, reader: IncrementReader): Promise<I
       const left = `VDI '${name}' has a part of the increment: apply it again with '--resume'`;
       throw new SheepfsError(code, `${message}; ${left}`, { cause: thrown });
     }
+    if (tag !== null) await tagOrSay(core, volume, { name, tag });
   });
-  if (tag !== null) await makeSnapshot(gateways, { name, tag });
   const { dataBytes, zeroBytes, digest } = end;
   const since = stateText(reader.about.base);
   return { name, since, sizeBytes: reader.about.sizeBytes, dataBytes, zeroBytes, digest };
+}
+
+/** Applied again it would be said to be there already. */
+async function tagOrSay(
+  core: Core,
+  volume: Volume,
+  { name, tag }: { readonly name: string; readonly tag: string },
+): Promise<void> {
+  try {
+    await tagOpened(core, volume, tag);
+  } catch (thrown) {
+    const { code, message, inDoubt } = asSheepfsError(thrown);
+    const left = `VDI '${name}' has all of the increment, but not the snapshot '${tag}' of it`;
+    const advice = `when nobody has written to it since: sheepfs vdi snapshot ${name} --tag ${tag}`;
+    throw new SheepfsError(code, `${message}; ${left}; ${advice}`, { cause: thrown, inDoubt });
+  }
 }
 
 interface Checked {

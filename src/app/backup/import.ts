@@ -8,8 +8,7 @@ import { checkTag, refuseTag } from "../../cluster/snapshot-vdi.ts";
 import { vdiFacts } from "../../cluster/vdis.ts";
 import { unescapeName } from "../../tree/names.ts";
 import { withCluster } from "../verbs/cluster.ts";
-import { openNamed, operation, withCore } from "../verbs/core.ts";
-import { makeSnapshot } from "../verbs/snapshots.ts";
+import { openNamed, operation, tagOpened, withCore } from "../verbs/core.ts";
 import { deleteOneVdi, makeVdi, showVdi } from "../verbs/vdis.ts";
 import { type DataPiece, heldBytes, type TellProgress, volumeSum } from "./data.ts";
 import { ContentSum } from "./digest.ts";
@@ -151,13 +150,16 @@ async function intoVdi(
     if (!begun) await makeVdi(gateways, { name, sizeBytes, objectBytes, copies });
     await writeMark(gateways, { name, kind: "import" }, null);
   }
+  let tagged = false;
+  const made = (): void => {
+    tagged = true;
+  };
   try {
-    const done = await fillVdi(wish, { sizeBytes, fresh: left !== "unfinished" }, pieces);
-    // With that it is no longer the marked one, so that it is never done without.
-    if (wish.tag !== null) await makeSnapshot(gateways, { name, tag: wish.tag });
+    const done = await fillVdi(wish, { sizeBytes, fresh: left !== "unfinished", made }, pieces);
     await clearMark(gateways, { name, kind: "import" });
     return done;
   } catch (thrown) {
+    if (tagged) throw allOfIt(wish, thrown);
     // What somebody else has written to is not ours to delete.
     const keep = resume || asSheepfsError(thrown).code === "busy";
     throw keep ? unfinishedLeft(name, thrown) : await withoutVdi(wish, thrown);
@@ -203,6 +205,12 @@ function unfinishedLeft(name: string, thrown: unknown): SheepfsError {
   return new SheepfsError(code, `${message}; ${left}`, { cause: thrown });
 }
 
+function allOfIt({ name, tag }: ImportWish, thrown: unknown): SheepfsError {
+  const { code, message } = asSheepfsError(thrown);
+  const text = `${message}; VDI '${name}' has all of the image, and so has its snapshot '${tag}'`;
+  return new SheepfsError(code, text, { cause: thrown });
+}
+
 /** The error, when the VDI is deleted, or cannot be. */
 async function withoutVdi({ gateways, name }: ImportWish, thrown: unknown): Promise<SheepfsError> {
   const error = asSheepfsError(thrown);
@@ -216,9 +224,17 @@ async function withoutVdi({ gateways, name }: ImportWish, thrown: unknown): Prom
   return error;
 }
 
+interface Filling {
+  readonly sizeBytes: number;
+  /** It has nothing yet. */
+  readonly fresh: boolean;
+  /** Told when its snapshot is there. */
+  readonly made: () => void;
+}
+
 async function fillVdi(
   wish: ImportWish,
-  { sizeBytes, fresh }: { readonly sizeBytes: number; readonly fresh: boolean },
+  { sizeBytes, fresh, made }: Filling,
   pieces: AsyncIterable<DataPiece>,
 ): Promise<TransferResult> {
   const { gateways, name, progress } = wish;
@@ -256,6 +272,11 @@ async function fillVdi(
       if ((await volumeSum(volume, progress)).value !== sum.value) {
         throw new SheepfsError("corrupt", `VDI '${name}' does not read back as it was written`);
       }
+    }
+    if (wish.tag !== null) {
+      // With that it is no longer the marked one, so that it is never done without.
+      await tagOpened(core, volume, wish.tag);
+      made();
     }
     return { name, sizeBytes, dataBytes, digest: sum.digest(sizeBytes) };
   });
