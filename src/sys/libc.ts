@@ -59,6 +59,7 @@ export const errnoNumber = {
   EAGAIN: 11,
   EACCES: 13,
   EBUSY: 16,
+  EEXIST: 17,
   ENODEV: 19,
   EINVAL: 22,
   ENFILE: 23,

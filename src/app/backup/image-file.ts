@@ -65,7 +65,7 @@ export class ImageWriter implements AsyncDisposable {
 
   /** What of it is left when it does not end; null when nothing is. */
   get left(): string | null {
-    return this.#file.keep ? this.#file.partPath : null;
+    return this.#file.keep && this.#file.stands ? this.#file.partPath : null;
   }
 
   get partPath(): string {
@@ -112,13 +112,14 @@ export class ImageWriter implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#underWay?.ended.catch(() => {});
+    // Before it is anybody else's.
+    if (!this.#file.keep && this.#file.stands) rmSync(notesOf(this.#file), { force: true });
     await this.#file[Symbol.asyncDispose]();
-    if (!this.#file.keep) rmSync(notesOf(this.#file), { force: true });
   }
 
   /** Keeps what there is, unless it is of a working VDI, which may change before somebody goes on. */
   note(): void {
-    if (this.#about.source.taken === null) return;
+    if (this.#about.source.taken === null || !this.#file.stands) return;
     this.#notedBytes = this.#doneBytes;
     const notes: PartNotes = {
       ...this.#about,
