@@ -16,6 +16,7 @@ const { symbols } = dlopen("libc.so.6", {
   ioctl: { args: ["i32", "u64", "ptr"], returns: "i32" },
   fcntl: { args: ["i32", "i32", "i32"], returns: "i32" },
   flock: { args: ["i32", "i32"], returns: "i32" },
+  posix_fadvise: { args: ["i32", FFIType.i64_fast, FFIType.i64_fast, "i32"], returns: "i32" },
   syncfs: { args: ["i32"], returns: "i32" },
   lseek: { args: ["i32", FFIType.i64_fast, "i32"], returns: FFIType.i64_fast },
   read: { args: ["i32", "ptr", FFIType.u64_fast], returns: FFIType.i64_fast },

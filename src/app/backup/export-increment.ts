@@ -99,7 +99,10 @@ async function toFile(states: States, path: string, wish: IncrementWish): Promis
     // The file itself says what it is, unless its source may change.
     file.keep = states.state.header.isSnapshot;
     const end = await writeParts(states, writer, wish.progress);
-    if (wish.verify) await checkFile(file.partPath, wish.progress);
+    if (wish.verify) {
+      await file.toDisk();
+      await checkFile(file.partPath, wish.progress);
+    }
     await file.finish();
     return end;
   } catch (thrown) {

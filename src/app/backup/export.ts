@@ -72,7 +72,10 @@ async function toImage(
     await image.fill();
     await refuseCleared(volume, held);
     const digest = image.sum.digest(sizeBytes);
-    if (verify) await verifyImage(image.partPath, digest);
+    if (verify) {
+      await image.toDisk();
+      await verifyImage(image.partPath, digest);
+    }
     if (format === "raw") await image.finish();
     else {
       const check = (): void => progress({ doneBytes: sizeBytes, totalBytes: sizeBytes });

@@ -103,6 +103,11 @@ export class ImageWriter implements AsyncDisposable {
     this.#doneBytes = this.#about.sizeBytes;
   }
 
+  /** See PartFile.toDisk. */
+  async toDisk(): Promise<void> {
+    await this.#file.toDisk();
+  }
+
   /** See PartFile.finish. */
   async finish(converted?: string): Promise<void> {
     await this.#file.finish(converted);

@@ -13,6 +13,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { dirname } from "node:path";
 import { SheepfsError } from "../../base/errors.ts";
 import { lockFile } from "../../sys/file-lock.ts";
+import { dropPages } from "../../sys/page-cache.ts";
 import { renameToNew } from "../../sys/rename-new.ts";
 import { ofFile } from "./file-error.ts";
 
@@ -88,6 +89,16 @@ export class PartFile implements AsyncDisposable {
   async truncate(sizeBytes: number): Promise<void> {
     try {
       await this.#handle.truncate(sizeBytes);
+    } catch (thrown) {
+      throw ofFile(this.path, thrown);
+    }
+  }
+
+  /** Durable, and what is read of it next is what the disk has. */
+  async toDisk(): Promise<void> {
+    try {
+      await this.#handle.sync();
+      dropPages(this.#handle.fd);
     } catch (thrown) {
       throw ofFile(this.path, thrown);
     }

@@ -1,5 +1,7 @@
 import { rmSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { SheepfsError } from "../../base/errors.ts";
+import { dropPages } from "../../sys/page-cache.ts";
 import type { ImageFormat } from "./export.ts";
 
 const program = "qemu-img";
@@ -30,12 +32,21 @@ export async function convertTo(
   try {
     const sides = ["-f", "raw", "-O", format, fileOf(raw), fileOf(path)];
     await qemuImg(["convert", "-m", "8", "-W", ...sides], check);
-    if (compare)
+    if (compare) {
+      await toDisk(path);
       await qemuImg(["compare", "-f", "raw", "-F", format, fileOf(raw), fileOf(path)], check);
+    }
   } catch (thrown) {
     rmSync(path, { force: true });
     throw thrown;
   }
+}
+
+/** It does not do so itself, and reads as others do: see PartFile.toDisk. */
+async function toDisk(path: string): Promise<void> {
+  await using handle = await open(path, "r+");
+  await handle.sync();
+  dropPages(handle.fd);
 }
 
 /**
