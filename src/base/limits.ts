@@ -205,6 +205,11 @@ export const limits = {
   incrementTextBytesMax: 64 * KiB,
   /** Zeros of so many bytes, where so many can begin, are not written. */
   backupHoleBytes: 64 * KiB,
+  /** `qemu-img` that neither reads nor writes for so long is ended; so long it has to end then. */
+  qemuQuietMs: 120_000,
+  qemuKilledMs: 5_000,
+  /** Of what it says so much is kept. */
+  qemuSaidBytesMax: MiB,
   /** Objects whose copies `vdi check` compares at once, and how much of each copy it has of one. */
   checkObjectsInflightMax: 8,
   checkPieceBytes: MiB,

@@ -78,9 +78,12 @@ async function toImage(
     }
     if (format === "raw") await image.finish();
     else {
-      const check = (): void => progress({ doneBytes: sizeBytes, totalBytes: sizeBytes });
+      const watching = {
+        check: (): void => progress({ doneBytes: sizeBytes, totalBytes: sizeBytes }),
+        quietMs: limits.qemuQuietMs,
+      };
       const target = { path: `${path}.${format}.part`, format, compare: verify };
-      await convertTo(target, image.partPath, check);
+      await convertTo(target, image.partPath, watching);
       await image.finish(resolve(target.path));
     }
     return { sizeBytes, dataBytes, digest };

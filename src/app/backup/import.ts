@@ -66,9 +66,10 @@ export async function importVdi(wish: ImportWish): Promise<TransferResult> {
   const folder = temporaryFolder(path);
   try {
     const raw = join(folder, "raw");
-    await convertFrom({ path, format: wish.format }, raw, () =>
-      progress({ doneBytes: 0, totalBytes: 0 }),
-    );
+    await convertFrom({ path, format: wish.format }, raw, {
+      check: () => progress({ doneBytes: 0, totalBytes: 0 }),
+      quietMs: limits.qemuQuietMs,
+    });
     return await fromRaw(wish, path, raw);
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -1,13 +1,21 @@
-import { rmSync } from "node:fs";
+import { readFileSync, rmSync, statSync } from "node:fs";
 import { open } from "node:fs/promises";
-import { SheepfsError } from "../../base/errors.ts";
+import { asSheepfsError, SheepfsError } from "../../base/errors.ts";
+import { limits } from "../../base/limits.ts";
+import { realClock } from "../../sys/clock.ts";
 import { dropPages } from "../../sys/page-cache.ts";
 import type { ImageFormat } from "./export.ts";
 
 const program = "qemu-img";
 const checkMs = 200;
-/** Of what it says at most this much is looked at. */
-const saidBytesMax = 1_000_000;
+
+/** What is looked at while it runs. */
+export interface Watching {
+  /** Called again and again; it throws when there is to be no more. */
+  readonly check: () => void;
+  /** How long it may neither read nor write. */
+  readonly quietMs: number;
+}
 
 /** @throws not_supported naming it */
 export function refuseWithoutQemu(): void {
@@ -21,20 +29,24 @@ export function refuseWithoutQemu(): void {
 
 /**
  * Makes an image of another format from a raw one.
- * @param check called again and again; it throws when there is to be no more
+ * @throws invalid with what it says | timed_out when it hangs | what `check` throws; the image is gone then
  */
 export async function convertTo(
   target: { readonly path: string; readonly format: ImageFormat; readonly compare: boolean },
   raw: string,
-  check: () => void,
+  watching: Watching,
 ): Promise<void> {
   const { path, format, compare } = target;
   try {
     const sides = ["-f", "raw", "-O", format, fileOf(raw), fileOf(path)];
-    await qemuImg(["convert", "-m", "8", "-W", ...sides], check);
+    await qemuImg(["convert", "-m", "8", "-W", ...sides], path, watching);
     if (compare) {
       await toDisk(path);
-      await qemuImg(["compare", "-f", "raw", "-F", format, fileOf(raw), fileOf(path)], check);
+      await qemuImg(
+        ["compare", "-f", "raw", "-F", format, fileOf(raw), fileOf(path)],
+        path,
+        watching,
+      );
     }
   } catch (thrown) {
     rmSync(path, { force: true });
@@ -56,10 +68,10 @@ async function toDisk(path: string): Promise<void> {
 export async function convertFrom(
   source: { readonly path: string; readonly format: ImageFormat },
   raw: string,
-  check: () => void,
+  watching: Watching,
 ): Promise<void> {
   const { path, format } = source;
-  const said = await qemuImg(["info", "-f", format, "--output=json", fileOf(path)], check);
+  const said = await qemuImg(["info", "-f", format, "--output=json", fileOf(path)], raw, watching);
   const info = JSON.parse(said) as ImageInfo;
   const other = info["backing-filename"] ?? info["format-specific"]?.data?.["data-file"];
   if (other !== undefined) {
@@ -68,7 +80,7 @@ export async function convertFrom(
     throw new SheepfsError("invalid", `${text}; ${advice}`);
   }
   const sides = ["-f", format, "-O", "raw", fileOf(path), fileOf(raw)];
-  await qemuImg(["convert", "-m", "8", "-W", ...sides], check);
+  await qemuImg(["convert", "-m", "8", "-W", ...sides], raw, watching);
 }
 
 interface ImageInfo {
@@ -81,28 +93,76 @@ function fileOf(path: string): string {
   return `file:${path}`;
 }
 
-/** @returns its stdout @throws invalid with what it says | what `check` throws */
-async function qemuImg(args: readonly string[], check: () => void): Promise<string> {
+/** @param output what it writes, if it does @returns its stdout */
+async function qemuImg(
+  args: readonly string[],
+  output: string,
+  watching: Watching,
+): Promise<string> {
   const child = Bun.spawn([program, ...args], { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
-  const [out, err] = [said(child.stdout), said(child.stderr)];
+  const ended = Promise.all([said(child.stdout), said(child.stderr), child.exited]);
+  ended.catch(() => {});
   try {
-    for (;;) {
-      const ended = await Promise.race([child.exited, Bun.sleep(checkMs)]);
-      if (ended !== undefined) break;
-      check();
-    }
+    await untilEnded(ended, () => lifeOf(child.pid, output), watching);
   } catch (thrown) {
     child.kill("SIGKILL");
-    await child.exited;
-    throw thrown;
+    // One that waits for a disk which is gone does not end.
+    await Promise.race([child.exited, Bun.sleep(limits.qemuKilledMs)]);
+    const { code, message } = asSheepfsError(thrown);
+    throw new SheepfsError(code, `${program} ${args[0]}: ${message}`, { cause: thrown });
   }
-  if (child.exitCode === 0) return await out;
-  check();
-  const text = (await err).trim().replaceAll("\n", "; ");
+  const [out, err, exitCode] = await ended;
+  if (exitCode === 0) return out;
+  watching.check();
+  const text = err.trim().replaceAll("\n", "; ");
   throw new SheepfsError("invalid", `${program} ${args[0]}: ${text === "" ? "failed" : text}`);
 }
 
+/** @throws timed_out | what `check` throws */
+async function untilEnded(
+  ended: Promise<unknown>,
+  life: () => string,
+  { check, quietMs }: Watching,
+): Promise<void> {
+  let seen = life();
+  let seenMs = realClock.nowMs();
+  for (;;) {
+    if ((await Promise.race([ended, Bun.sleep(checkMs)])) !== undefined) return;
+    check();
+    const now = life();
+    if (now !== seen) seenMs = realClock.nowMs();
+    seen = now;
+    if (realClock.nowMs() - seenMs < quietMs) continue;
+    const text = `it has neither read nor written anything for ${quietMs / 1000} s, and was ended`;
+    throw new SheepfsError("timed_out", `${text}; look whether its disk answers`);
+  }
+}
+
+/** Another one each time when it does something. Its own progress comes in steps of a hundredth. */
+function lifeOf(pid: number, output: string): string {
+  const made = statSync(output, { throwIfNoEntry: false });
+  const grown = made === undefined ? "" : `${made.size} ${made.blocks} ${made.mtimeMs}`;
+  return `${bytesMoved(pid)} ${grown}`;
+}
+
+function bytesMoved(pid: number): string {
+  for (const name of ["io", "stat"]) {
+    try {
+      return readFileSync(`/proc/${pid}/${name}`, "utf8");
+    } catch {
+      // A kernel that does not count bytes counts time.
+    }
+  }
+  return "";
+}
+
+/** The beginning of it; the rest is read, since it waits for that. */
 async function said(stream: ReadableStream<Uint8Array>): Promise<string> {
-  const text = await new Response(stream).text();
-  return text.slice(0, saidBytesMax);
+  const parts: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const part of stream) {
+    if (bytes < limits.qemuSaidBytesMax) parts.push(part);
+    bytes += part.length;
+  }
+  return Buffer.concat(parts).toString();
 }
