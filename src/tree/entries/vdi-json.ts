@@ -14,7 +14,10 @@ export interface VdiJson {
   readonly sizeBytes: number;
   readonly objectBytes: number;
   readonly copies: number;
+  /** As the inode has it. */
   readonly copyPolicy: number;
+  /** The same as people write it. */
+  readonly policy: string;
   readonly createdAt: string;
   readonly parentVid: string | null;
 }
@@ -41,6 +44,7 @@ export function vdiJson(header: VdiHeader): VdiJson {
     objectBytes: objectBytesOf(header),
     copies: header.copies,
     copyPolicy: header.copyPolicy,
+    policy: policyText(header),
     createdAt: new Date(createdMs(header)).toISOString(),
     parentVid: header.parentVid === 0 ? null : hexVid(header.parentVid),
   };

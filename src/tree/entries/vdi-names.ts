@@ -12,14 +12,19 @@ const nameBytesMax = 255;
  * @throws invalid | name_too_long
  */
 export function vdiMeanings(written: Uint8Array): readonly VdiNameLike[] {
-  const whole = { name: checkedName(unescapeBytes(written)), snapshot: null };
+  const whole = { name: unescapeBytes(written), snapshot: null };
   const split = written.lastIndexOf(at);
-  if (split <= 0 || split === written.length - 1) return [whole];
+  if (split <= 0 || split === written.length - 1) return [checked(whole)];
   const name = unescapeBytes(written.subarray(0, split));
   const tag = unescapeBytes(written.subarray(split + 1));
   const id = snapshotId(tag);
-  const tagged = { name, snapshot: { tag } };
-  return id === null ? [whole, tagged] : [whole, { name, snapshot: { id } }, tagged];
+  const tagged = [
+    ...(id === null ? [] : [{ name, snapshot: { id } }]),
+    ...(tag.length > nameBytesMax ? [] : [{ name, snapshot: { tag } }]),
+  ];
+  // Each part of it may be as long as a whole name.
+  const isSnapshot = whole.name.length > nameBytesMax && tagged.length > 0;
+  return isSnapshot ? tagged.map(checked) : [checked(whole), ...tagged];
 }
 
 /** As with dog, a number means the snapshot's id before it means a tag. */
@@ -28,7 +33,8 @@ function snapshotId(tag: Uint8Array): number | null {
   return text !== null && /^[1-9][0-9]{0,8}$/.test(text) ? Number(text) : null;
 }
 
-function checkedName(name: Uint8Array): Uint8Array {
+function checked<T extends VdiNameLike>(meaning: T): T {
+  const { name } = meaning;
   if (name.length > nameBytesMax) {
     throw new SheepfsError(
       "name_too_long",
@@ -38,5 +44,5 @@ function checkedName(name: Uint8Array): Uint8Array {
   if (name.includes(0)) {
     throw new SheepfsError("invalid", `a VDI's name has no NUL byte: '${escapeName(name)}'`);
   }
-  return name;
+  return meaning;
 }

@@ -441,6 +441,18 @@ describe("names", () => {
     await expect(world.attach("a\\b")).rejects.toMatchObject({ code: "invalid" });
   });
 
+  test("NAME@TAG means a snapshot however long name and tag are", async () => {
+    const world = new Fixture();
+    const long = "n".repeat(255);
+    world.cluster.createVdi(new TextEncoder().encode(long), { sizeBytes: 8 * MiB });
+    const attach = world.attach(`${long}@${"t".repeat(255)}`);
+    // The VDI is found, and it has no such snapshot.
+    await expect(attach).rejects.toMatchObject({ code: "not_found" });
+    for (const line of [`${long}n@t`, `${long}@${"t".repeat(256)}`]) {
+      await expect(world.attach(line)).rejects.toMatchObject({ code: "name_too_long" });
+    }
+  });
+
   test("whose escaped form is too long are listed shortened, and detached by that", async () => {
     const world = new Fixture();
     const raw = new Uint8Array(255).fill(0xff);
