@@ -55,8 +55,12 @@ export function davCondition(condition: DavCondition, hrefs: readonly string[] =
 }
 
 /** 405 with what can be done there instead. */
-export function notAllowed(node: Node | null, parent: DirNode | null): HttpResponse {
-  return refusal(405, "that cannot be done to it", [["Allow", allowOf(node, parent)]]);
+export function notAllowed(
+  node: Node | null,
+  parent: DirNode | null,
+  why = "that cannot be done to it",
+): HttpResponse {
+  return refusal(405, why, [["Allow", allowOf(node, parent)]]);
 }
 
 /** What can be done to a node, or to a name that is free. */

@@ -96,7 +96,6 @@ const unmountAdvice: Advice = {
 
 const snapshotAdvice: Advice = {
   invalid: "write a tag, one or more names of VDIs, with \\x20 for a space in one, and a newline",
-  exists: "choose another tag",
   not_found: "see vdi/list for the names that there are",
   busy: "attach all VDIs of the group here, or end the other use, and write the line again",
   not_supported: "leave out the VDI that is named",

@@ -13,7 +13,9 @@ export async function makeCollection(request: DavRequest, site: Site): Promise<H
   const parent = await findParent(site, path, scope);
   const node = await findNode(site, path, scope);
   const name = path.at(-1);
-  if (node !== null || name === undefined) return notAllowed(node, parent);
+  if (node !== null || name === undefined) {
+    return notAllowed(node, parent, "it exists already");
+  }
   if (parent === null) return noParent();
   if (parent.makeDir === undefined) return refusal(403, "no directory can be made here");
   const blocked =

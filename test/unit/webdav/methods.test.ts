@@ -56,6 +56,7 @@ describe("a method on a node", () => {
         const answer = await world.ask(method, places[place], { fields, body });
         expect(answer.status).toBe(statuses[at] ?? 0);
         if (answer.status === 405) expect(answer.field("allow")).toContain("OPTIONS");
+        if (method === "MKCOL") expect(answer.text).toContain("it exists already");
         if (answer.status === 403 && method === "PROPFIND") {
           expect(answer.text).toContain(
             '<D:error xmlns:D="DAV:"><D:propfind-finite-depth/></D:error>',
