@@ -30,7 +30,9 @@ _sheepfs_positional() {
   case "$1 $2" in
 ${commands
   .flatMap(({ path, positionals }) =>
-    positionals.map(({ kind }, at) => `    "${path} ${at}") echo ${kind} ;;`),
+    positionals.map(({ kind, repeats }, at) => {
+      return `    "${path} ${repeats ? '"*' : `${at}"`}) echo ${kind} ;;`;
+    }),
   )
   .join("\n")}
   esac
@@ -57,7 +59,9 @@ function rows(
 
 function valueRow(path: string, { flags, value }: CompletedOption): string[] {
   if (value === null) return [];
-  return [`    ${flags.map((flag) => `"${path} ${flag}"`).join("|")}) echo ${value.kind} ;;`];
+  const { kind, choices } = value;
+  const what = choices.length > 0 ? `"words ${choices.join(" ")}"` : kind;
+  return [`    ${flags.map((flag) => `"${path} ${flag}"`).join("|")}) echo ${what} ;;`];
 }
 
 const body = `_sheepfs() {
@@ -96,6 +100,7 @@ const body = `_sheepfs() {
   case "$kind" in
     options) mapfile -t answers < <(compgen -W "$(_sheepfs_options "$path")" -- "$cur") ;;
     subcommands) mapfile -t answers < <(compgen -W "$(_sheepfs_subcommands "$path")" -- "$cur") ;;
+    words\\ *) mapfile -t answers < <(compgen -W "\${kind#words }" -- "$cur") ;;
     file) compopt -o filenames; mapfile -t answers < <(compgen -f -- "$cur") ;;
     folder) compopt -o filenames; mapfile -t answers < <(compgen -d -- "$cur") ;;
     vdi|snapshot|any|path)

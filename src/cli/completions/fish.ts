@@ -59,7 +59,9 @@ function commandLines({
     ...subcommands.map(
       ({ name, description }) => `${at(path, 0)} -a ${name} -d ${quoted(description)}`,
     ),
-    ...positionals.map(({ kind }, index) => `${at(path, index)}${answers(kind)}`),
+    ...positionals.map(({ kind, repeats }, index) => {
+      return `${at(path, repeats ? -1 : index)}${answers(kind)}`;
+    }),
     ...options.map((option) => optionLine(path, option, subcommands.length > 0)),
   ];
 }
@@ -69,7 +71,9 @@ function optionLine(path: string, { flags, description, value }: CompletedOption
     flag.startsWith("--") ? `-l ${flag.slice(2)}` : `-s ${flag[1]}`,
   );
   const only = value?.kind === "file" ? " -r" : " -x";
-  const takes = value === null ? "" : `${only}${answers(value.kind)}`;
+  const choices = value === null || value.choices.length === 0 ? null : value.choices.join(" ");
+  const offered = choices === null ? answers(value?.kind ?? "none") : ` -a ${quoted(choices)}`;
+  const takes = value === null ? "" : `${only}${offered}`;
   return `${at(path, alone ? 0 : -1)} ${names.join(" ")}${takes} -d ${quoted(description)}`;
 }
 

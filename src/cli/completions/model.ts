@@ -9,7 +9,12 @@ export interface CompletedOption {
   readonly flags: readonly string[];
   readonly description: string;
   /** Null for a flag that takes no value. */
-  readonly value: { readonly hint: string; readonly kind: WordKind } | null;
+  readonly value: {
+    readonly hint: string;
+    readonly kind: WordKind;
+    /** All that it can be; empty where that is not known. */
+    readonly choices: readonly string[];
+  } | null;
   readonly repeatable: boolean;
 }
 
@@ -20,7 +25,12 @@ export interface CompletedCommand {
   readonly description: string;
   readonly subcommands: readonly { readonly name: string; readonly description: string }[];
   readonly options: readonly CompletedOption[];
-  readonly positionals: readonly { readonly name: string; readonly kind: WordKind }[];
+  readonly positionals: readonly {
+    readonly name: string;
+    readonly kind: WordKind;
+    /** It is the last one, and there may be more of it. */
+    readonly repeats: boolean;
+  }[];
 }
 
 /** How arguments are described, by their beginning, and what they take then. */
@@ -31,6 +41,7 @@ const kindsByDescription: readonly (readonly [string, WordKind])[] = [
   ["as in a mount", "path"],
   ["an empty directory", "folder"],
   ["where it is mounted", "folder"],
+  ["apply an increment to this VDI", "vdi"],
   ["image", "file"],
 ];
 
@@ -82,7 +93,9 @@ function completedCommand(path: string, command: Command): CompletedCommand {
     options: [...options.map(([name, arg]) => option(name, arg, command)), help],
     positionals: args
       .filter(([, { type }]) => type === "positional")
-      .map(([name, arg]) => ({ name, kind: kindOf(arg) })),
+      .map(([name, arg]) => {
+        return { name, kind: kindOf(arg), repeats: command.repeatable.includes(name) };
+      }),
   };
 }
 
@@ -92,7 +105,10 @@ function option(name: string, arg: ArgDef, { repeatable }: Command): CompletedOp
   return {
     flags: [`--${name}`, ...alias],
     description: arg.description ?? "",
-    value: arg.type === "boolean" ? null : { hint, kind: kindOf(arg) },
+    value:
+      arg.type === "boolean"
+        ? null
+        : { hint, kind: kindOf(arg), choices: hint.includes("|") ? hint.split("|") : [] },
     repeatable: repeatable.includes(name),
   };
 }

@@ -78,15 +78,18 @@ function optionRows({ flags, description, value, repeatable }: CompletedOption):
     const long = flag.startsWith("--");
     const takes = value === null ? "" : long ? "=" : "+";
     const text = `${others}${flag}${takes}[${inBrackets(description)}]`;
-    return quoted(value === null ? text : `${text}:${escaped(value.hint)}:${action(value.kind)}`);
+    if (value === null) return quoted(text);
+    const { hint, kind, choices } = value;
+    const offered = choices.length > 0 ? `(${choices.join(" ")})` : action(kind);
+    return quoted(`${text}:${escaped(hint)}:${offered}`);
   });
 }
 
 function positionalRow(
-  { name, kind }: CompletedCommand["positionals"][number],
+  { name, kind, repeats }: CompletedCommand["positionals"][number],
   at: number,
 ): string {
-  return quoted(`${at + 1}:${escaped(name)}:${action(kind)}`);
+  return quoted(`${repeats ? "*" : at + 1}:${escaped(name)}:${action(kind)}`);
 }
 
 function action(kind: WordKind): string {
