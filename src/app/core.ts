@@ -68,8 +68,9 @@ export async function openCore(options: CoreOptions, scope: Scope | null): Promi
   client.mayChangeCluster = () => volumes.empty;
   const facts = clusterFacts(client);
   const switches = { pageCache: { on: pageCache }, scratch };
-  const holds = vdiHolds({ ...holding, self: newHolder() });
-  const snapshots = { ...holding, volumes, holds };
+  const momentary = { ...holding, self: newHolder() };
+  const holds = vdiHolds(momentary);
+  const snapshots = { ...momentary, volumes, holds };
   const life = readOnly ? noVdiLife : vdiLife(snapshots);
   const tree = buildTree({
     ...{ facts, life },

@@ -4,7 +4,7 @@ import { limits } from "../base/limits.ts";
 import type { Logger } from "../base/log.ts";
 import { deadlineScope, type Scope } from "../base/scope.ts";
 import { deleteVdi } from "../cluster/delete-vdi.ts";
-import type { HoldPorts } from "../cluster/holds.ts";
+import { inHeadTurn, type TurnPorts } from "../cluster/head-turn.ts";
 import { nameText, vdiText } from "../cluster/name.ts";
 import {
   type SnapshotMade,
@@ -17,7 +17,7 @@ import type { AttachedVolumes, VdiHolds } from "../volume/attach.ts";
 import type { AttachedVolume, VdiHold } from "../volume/attached.ts";
 import { whileHeld } from "../volume/held.ts";
 
-export interface SnapshotPorts extends Pick<HoldPorts, "caller" | "clock" | "isGone"> {
+export interface SnapshotPorts extends TurnPorts {
   readonly log: Logger;
   readonly volumes: Pick<AttachedVolumes, "list" | "refresh">;
   /** Another holder than that of the volumes: what is held for a moment cannot be attached here. */
@@ -82,10 +82,8 @@ async function snapshotKept(
   const { caller, clock, log } = ports;
   let ends: readonly Ended[] = [];
   try {
-    const found = await Promise.all(
-      names.map((name) => snapshottable(caller, { name, tag }, scope)),
-    );
     const volumes = keeping.attached.map(({ volume }) => volume);
+    let found: readonly Snapshottable[] = [];
     const make = async (within: Scope): Promise<void> => {
       const startedMs = clock.nowMs();
       checkSame(keeping, found);
@@ -95,7 +93,12 @@ async function snapshotKept(
       const tookMs = Math.round(clock.nowMs() - startedMs);
       log.info(`snapshot '${nameText(tag)}' of ${listed(names)}: made in ${tookMs} ms`);
     };
-    await whileHeld(volumes, make, clock, scope);
+    await inHeadTurn(ports, names, scope, async () => {
+      // Whoever had the turn before has made one, perhaps.
+      await Promise.all(keeping.attached.map((volume) => ports.volumes.refresh(volume, scope)));
+      found = await Promise.all(names.map((name) => snapshottable(caller, { name, tag }, scope)));
+      await whileHeld(volumes, make, clock, scope);
+    });
     const failed = ends.find((end) => end.status === "rejected");
     if (failed !== undefined) throw failed.reason;
   } catch (thrown) {

@@ -246,6 +246,16 @@ export const limits = {
   snapshotWaitMs: 10_000,
   /** Pause between two looks for it. */
   snapshotPollMs: 50,
+  /** How long who wants to give a name another working VDI waits for others who do. */
+  headTurnWaitMs: 15_000,
+  headTurnPollMs: 50,
+  /** Who does it shows this often that it is alive; after so long without a sign it is not. */
+  headTurnBeatMs: 2_000,
+  headTurnBreakMs: 10_000,
+  /** After so long one of several who took the turn of a dead one knows whether it was the last. */
+  headTurnSettleMs: 500,
+  /** How long a working VDI that is not made from ours may be one that a race has left for a moment. */
+  headSettleMs: 2_000,
   /** Snapshots between our vid and the working VDI that are followed. */
   snapshotChainMax: 1_024,
   /** A write that was sent to so many snapshots in turn fails as read-only. */
@@ -451,6 +461,14 @@ assert(
   "a sheep that has run for long enough was seen several times",
 );
 assert(limits.operationTimeoutMs >= limits.requestTimeoutMs, "an operation outlives one request");
+assert(
+  limits.headTurnBreakMs >= 4 * limits.headTurnBeatMs,
+  "who lives and reaches the cluster has shown it several times before it is taken for dead",
+);
+assert(
+  limits.headTurnWaitMs >= limits.headTurnBreakMs + 2 * limits.headTurnBeatMs,
+  "who waits sees that whoever it waits for is dead",
+);
 assert(limits.unmountFlushMs > limits.operationTimeoutMs, "an unmount hears why a flush failed");
 assert(
   limits.lockBreakMs >= 2 * (limits.watchUnusedMs + limits.holdCheckMs),

@@ -52,6 +52,8 @@ export interface FoundRecord {
 export const recordKey = "sheepfs.attach";
 /** Exists while one of several takes a record over. */
 export const claimKey = "sheepfs.attach.claim";
+/** A record of who gives the name another working VDI just now. */
+export const turnKey = "sheepfs.head";
 
 const version = 1;
 
@@ -79,8 +81,9 @@ export async function recordAt(
   vdi: Uint8Array,
   place: AttributePlace,
   scope: Scope,
+  key: string = recordKey,
 ): Promise<FoundRecord | null> {
-  const value = await readAttribute(caller, { vdi, key: recordKey }, place, scope);
+  const value = await readAttribute(caller, { vdi, key }, place, scope);
   if (value === null) return null;
   const text = new TextDecoder().decode(value);
   return { place, text, record: decodeRecord(text) };

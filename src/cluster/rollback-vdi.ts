@@ -6,7 +6,7 @@ import type { SheepCaller } from "../client/caller.ts";
 import { type InodeHeader, slotBytes, slotOffset } from "../wire/inode.ts";
 import { slotsOf } from "./blocks.ts";
 import { deriveVdi, refuseHypervolume, refuseOtherPolicy } from "./derive-vdi.ts";
-import type { HoldPorts } from "./holds.ts";
+import { inHeadTurn, type TurnPorts } from "./head-turn.ts";
 import { hexVid, readHeader, readInodePart } from "./inode.ts";
 import { nameText, type VdiNameLike, vdiText } from "./name.ts";
 import { findVdi, newestOf, resolveVdi } from "./resolve.ts";
@@ -28,7 +28,7 @@ export interface RollbackMade {
  * Source: protocol §7.4, capture rollback-qemu-style
  */
 export async function rollbackVdi(
-  ports: Pick<HoldPorts, "caller" | "clock" | "isGone">,
+  ports: TurnPorts,
   to: VdiNameLike,
   keepTag: Uint8Array,
   scope: Scope,
@@ -40,19 +40,51 @@ export async function rollbackVdi(
   checkTag(keepTag);
   const base = await resolveVdi(caller, to, scope);
   refuseHypervolume(base, "roll back");
-  const current = await findVdi(caller, { name: to.name, snapshot: null }, scope);
-  refuseOtherPolicy(current ?? (await newestOf(caller, to.name, scope)), base.copyPolicy);
+  const { current, working } = await replaceHead(ports, { base, keepTag }, scope);
+  await checkBack(caller, { base, working }, scope);
+  const former = current === null ? null : await readHeader(caller, current.vid, scope);
+  return { working, former };
+}
+
+interface Replaced {
+  readonly working: InodeHeader;
+  /** What was the working VDI until then. */
+  readonly current: InodeHeader | null;
+}
+
+async function replaceHead(ports: TurnPorts, wish: Wish, scope: Scope): Promise<Replaced> {
+  const { name } = wish.base;
+  const current = await findVdi(ports.caller, { name, snapshot: null }, scope);
+  // Where there is none, only one of several can make it.
+  if (current === null) return await replaceFound(ports, wish, null, scope);
+  return await inHeadTurn(ports, [name], scope, async () => {
+    const now = await findVdi(ports.caller, { name, snapshot: null }, scope);
+    return await replaceFound(ports, wish, now, scope);
+  });
+}
+
+interface Wish {
+  readonly base: InodeHeader;
+  readonly keepTag: Uint8Array;
+}
+
+async function replaceFound(
+  ports: TurnPorts,
+  { base, keepTag }: Wish,
+  current: InodeHeader | null,
+  scope: Scope,
+): Promise<Replaced> {
+  const { caller } = ports;
+  const { name } = base;
+  refuseOtherPolicy(current ?? (await newestOf(caller, name, scope)), base.copyPolicy);
   if (current !== null) {
     // As a snapshot it could never be written again.
     refuseHypervolume(current, "roll back");
     await refuseUsed(ports, current, scope);
-    await refuseTag(caller, { name: to.name, tag: keepTag }, scope);
+    await refuseTag(caller, { name, tag: keepTag }, scope);
     await writeTag(caller, current, keepTag, scope);
   }
-  const working = await newHead(ports, { base, current }, scope);
-  await checkBack(caller, { base, working }, scope);
-  const former = current === null ? null : await readHeader(caller, current.vid, scope);
-  return { working, former };
+  return { working: await newHead(ports, { base, current }, scope), current };
 }
 
 interface Heads {
@@ -61,7 +93,7 @@ interface Heads {
 }
 
 async function newHead(
-  ports: Pick<HoldPorts, "caller" | "clock">,
+  ports: TurnPorts,
   { base, current }: Heads,
   scope: Scope,
 ): Promise<InodeHeader> {

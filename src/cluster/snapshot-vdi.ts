@@ -9,12 +9,13 @@ import { vidMax } from "../wire/oid.ts";
 import { hasVid, nameField } from "../wire/vdi.ts";
 import { attachedElsewhere, findRecord } from "./attach-record.ts";
 import { deriveVdi, refuseHypervolume } from "./derive-vdi.ts";
+import { inHeadTurn, type TurnPorts } from "./head-turn.ts";
 import { headerIfThere, hexVid, readHeader, writeInodePart } from "./inode.ts";
 import { checkName, nameText, vdiText } from "./name.ts";
 import { findVdi, resolveVdi } from "./resolve.ts";
 import { readBitmap } from "./vdis.ts";
 
-export interface VerbPorts {
+interface VerbPorts {
   readonly caller: SheepCaller;
   readonly clock: Clock;
 }
@@ -41,11 +42,14 @@ export interface SnapshotMade {
  * Source: protocol §7.2, capture vdi-snapshot
  */
 export async function snapshotVdi(
-  ports: VerbPorts,
+  ports: TurnPorts,
   wish: SnapshotWish,
   scope: Scope,
 ): Promise<SnapshotMade> {
-  return await snapshotFound(ports, await snapshottable(ports.caller, wish, scope), scope);
+  checkTag(wish.tag);
+  return await inHeadTurn(ports, [wish.name], scope, async () => {
+    return await snapshotFound(ports, await snapshottable(ports.caller, wish, scope), scope);
+  });
 }
 
 /** A VDI of which a snapshot can be made. */
@@ -74,7 +78,7 @@ export async function snapshottable(
 }
 
 /**
- * The second part: makes it, in the time that the cluster takes.
+ * The second part: makes it, in the time that the cluster takes; both in one turn (`inHeadTurn`).
  * @throws busy when it was snapshotted or deleted since | no_space | …, inDoubt when it may have been made
  */
 export async function snapshotFound(

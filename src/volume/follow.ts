@@ -20,6 +20,18 @@ interface Debt {
   readonly how: "copy" | "clear" | "confirm";
 }
 
+interface Head {
+  readonly header: InodeHeader;
+  /** The vids after ours, up to its own. */
+  readonly later: ReadonlySet<number>;
+}
+
+interface Chain {
+  readonly later: ReadonlySet<number>;
+  /** `rolled back to`: it is made from ours, but one that is made from ours was there before. */
+  readonly how: "plain" | "rolled back to" | "not of ours";
+}
+
 /**
  * Finds the VDI that a volume goes on with when its own has become a snapshot, and gives it
  * whatever was acknowledged and did not make it into the snapshot: the sheep copies the index at
@@ -51,8 +63,7 @@ export class SnapshotFollower {
       const scope = core.newScope();
       // A copy that may still land would undo what is written after it.
       await this.#doubts.settled(scope, core.ports.clock, `${core.title}: move to a new VDI`);
-      const header = await this.#workingVdi(scope);
-      const later = await this.#chain(header, scope);
+      const { header, later } = await this.#settledHead(scope);
       const next = await this.#open(header);
       try {
         await this.#settleDebts(next, later);
@@ -99,23 +110,47 @@ export class SnapshotFollower {
   }
 
   /**
-   * The vids after ours, up to the working one.
+   * The working VDI, and the vids after ours up to it. Of two who make a snapshot at once the second
+   * rolls the VDI back, and puts that right when it sees it: what is no plain successor of ours is
+   * looked at again for a while, as what was written to it would not be in what comes next.
    * @throws stale when the working VDI does not descend from ours
    */
-  async #chain(working: InodeHeader, scope: Scope): Promise<ReadonlySet<number>> {
+  async #settledHead(scope: Scope): Promise<Head> {
+    const core = this.#core;
+    const { clock } = core.ports;
+    let untilMs: number | null = null;
+    for (;;) {
+      const header = await this.#workingVdi(scope);
+      const { later, how } = await this.#chain(header, scope);
+      untilMs ??= clock.nowMs() + limits.headSettleMs;
+      if (how === "plain") return { header, later };
+      if (clock.nowMs() >= untilMs) {
+        if (how === "rolled back to") return { header, later };
+        throw core.fail(
+          `was rolled back elsewhere: its name means vid ${hex(header.vid)} now, which is not made ` +
+            `from vid ${hex(core.vid)}`,
+        );
+      }
+      await new Promise<void>((resolve) => clock.after(limits.snapshotPollMs, resolve));
+    }
+  }
+
+  /** The vids after ours, up to the working one. */
+  async #chain(working: InodeHeader, scope: Scope): Promise<Chain> {
     const core = this.#core;
     const later = new Set<number>();
     let header = working;
+    let isPlain = true;
     while (later.size < limits.snapshotChainMax && !later.has(header.vid)) {
       later.add(header.vid);
-      if (header.parentVid === core.vid) return later;
-      if (header.parentVid === 0) break;
-      header = await core.readHeader(header.parentVid, scope);
+      const { parentVid, snapId } = header;
+      if (parentVid === 0) break;
+      header = parentVid === core.vid ? core.header : await core.readHeader(parentVid, scope);
+      // The sheep takes the number after that of what was the working VDI.
+      isPlain &&= snapId === header.snapId + 1;
+      if (parentVid === core.vid) return { later, how: isPlain ? "plain" : "rolled back to" };
     }
-    throw core.fail(
-      `was rolled back elsewhere: its name means vid ${hex(working.vid)} now, which is not made ` +
-        `from vid ${hex(core.vid)}`,
-    );
+    return { later, how: "not of ours" };
   }
 
   async #open(header: InodeHeader): Promise<Opened> {

@@ -3,6 +3,7 @@
 // SHEEPFS_BENCH_SNAPSHOTS are how many.
 
 import { connect } from "../../src/app/connect.ts";
+import { isGone, newHolder } from "../../src/app/self.ts";
 import { parseAddress } from "../../src/base/address.ts";
 import { silentLogger } from "../../src/base/log.ts";
 import { CancelScope } from "../../src/base/scope.ts";
@@ -109,7 +110,7 @@ async function fill(cluster: TestCluster): Promise<void> {
     create,
   );
   await create(family);
-  const ports = { caller: client, clock: realClock };
+  const ports = { caller: client, clock: realClock, isGone, self: newHolder() };
   for (let at = 0; at < wish.snapshots; at += 1) {
     const tag = encoder.encode(`t${at}`);
     await snapshotVdi(ports, { name: encoder.encode(family), tag }, unending);

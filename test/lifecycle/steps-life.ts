@@ -1,3 +1,4 @@
+import { newHolder } from "../../src/app/self.ts";
 import { cloneVdi } from "../../src/cluster/clone-vdi.ts";
 import { createVdi } from "../../src/cluster/create-vdi.ts";
 import { deleteVdi } from "../../src/cluster/delete-vdi.ts";
@@ -14,6 +15,7 @@ import { outcome } from "./world.ts";
 const MiB = 2 ** 20;
 const encoder = new TextEncoder();
 const isGone = (): boolean => false;
+const self = newHolder();
 
 /** Erasure code 2:1, as a policy holds it. */
 const twoAndOne = 0x11;
@@ -119,7 +121,7 @@ async function snapshot(player: Player, tell: (what: string) => void): Promise<v
             ? "exists"
             : null;
   const byCommand = player.oneIn(4);
-  const ports = { caller, clock: realClock };
+  const ports = { caller, clock: realClock, isGone, self };
   const wish = { name: encoder.encode(name), tag: encoder.encode(tag) };
   await outcome(
     () =>
@@ -222,7 +224,7 @@ async function rollback(player: Player, tell: (what: string) => void): Promise<v
   const refused = player.attached.has(name) ? "busy" : exists ? "exists" : null;
   const isHyper = family.working?.kind.hyper === true || isOtherwise(player, name, to.kind);
   const code = isHyper ? "not_supported" : family.working === null ? null : refused;
-  const ports = { caller, clock: realClock, isGone };
+  const ports = { caller, clock: realClock, isGone, self };
   const keep = encoder.encode(keepTag);
   await outcome(() => rollbackVdi(ports, namedSnapshot(to), keep, player.world.scope()), code);
   if (code === null) player.model.rollback(to, keepTag, await made(player, name));

@@ -6,7 +6,7 @@ import { rollbackVdi } from "../../cluster/rollback-vdi.ts";
 import { realClock } from "../../sys/clock.ts";
 import { type VdiJson, vdiJson } from "../../tree/entries/vdi-json.ts";
 import { unescapeName } from "../../tree/names.ts";
-import { isGone } from "../self.ts";
+import { isGone, newHolder } from "../self.ts";
 import { withCluster } from "./cluster.ts";
 import { namedSnapshot } from "./named.ts";
 
@@ -51,7 +51,7 @@ export async function rollBack(
   return await withCluster(gateways, async (caller, scope) => {
     const { name } = await namedSnapshot(caller, to, scope);
     const tag = unescapeName(keepTag ?? `before-rollback-${stamp(realClock.wallMs())}`);
-    const ports = { caller, clock: realClock, isGone };
+    const ports = { caller, clock: realClock, isGone, self: newHolder() };
     const { working, former } = await rollbackVdi(ports, name, tag, scope);
     return { working: vdiJson(working), former: former === null ? null : vdiJson(former) };
   });

@@ -31,7 +31,8 @@ export async function makeSnapshot(
 ): Promise<VdiJson> {
   const names = { name: unescapeName(wish.name), tag: unescapeName(wish.tag) };
   return await withCluster(gateways, async (caller, scope) => {
-    const { snapshot } = await snapshotVdi({ caller, clock: realClock }, names, scope);
+    const ports = { caller, clock: realClock, isGone, self: newHolder() };
+    const { snapshot } = await snapshotVdi(ports, names, scope);
     return vdiJson(snapshot);
   });
 }

@@ -13,7 +13,7 @@ function lifeOn(caller: MemorySheep): VdiLife {
   const isGone = (): boolean => false;
   const holds = vdiHolds({ caller, clock, log, isGone, self: newHolder() });
   const volumes = { list: () => [], refresh: async () => {} };
-  return vdiLife({ caller, clock, log, isGone, holds, volumes });
+  return vdiLife({ caller, clock, log, isGone, self: newHolder(), holds, volumes });
 }
 
 test("two snapshots of one VDI at once are two snapshots, and the second rolls nothing back", async () => {

@@ -6,7 +6,7 @@ import { SheepfsError } from "../../../src/base/errors.ts";
 import { silentLogger } from "../../../src/base/log.ts";
 import type { Scope } from "../../../src/base/scope.ts";
 import { findRecord } from "../../../src/cluster/attach-record.ts";
-import { snapshotVdi } from "../../../src/cluster/snapshot-vdi.ts";
+import { snapshotFound, snapshottable } from "../../../src/cluster/snapshot-vdi.ts";
 import type { SheepRequest } from "../../../src/wire/header.ts";
 import { MemorySheep, never, text } from "../cluster/memory-sheep.ts";
 import { ManualClock } from "../tree/manual-clock.ts";
@@ -30,8 +30,10 @@ class TroubledSheep extends MemorySheep {
 
   /** Another client's snapshot. */
   async theirs(): Promise<void> {
+    // Another program, which takes no turns.
+    const wish = { name: text("a"), tag: text("theirs") };
     const ports = { caller: this, clock: new ManualClock() };
-    await snapshotVdi(ports, { name: text("a"), tag: text("theirs") }, never);
+    await snapshotFound(ports, await snapshottable(this, wish, never), never);
   }
 }
 
@@ -49,8 +51,8 @@ function portsOf(caller: MemorySheep): SnapshotPorts {
     clock.advance(50);
     return { cancel: () => {} };
   };
-  const common = { caller, clock, log: silentLogger, isGone: () => false };
-  const holds = vdiHolds({ ...common, self: newHolder() });
+  const common = { caller, clock, log: silentLogger, isGone: () => false, self: newHolder() };
+  const holds = vdiHolds(common);
   return { ...common, holds, volumes: { list: () => [], refresh: async () => {} } };
 }
 

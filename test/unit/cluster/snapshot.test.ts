@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { newHolder } from "../../../src/app/self.ts";
 import { SheepfsError } from "../../../src/base/errors.ts";
 import { cloneVdi } from "../../../src/cluster/clone-vdi.ts";
 import { growVdi } from "../../../src/cluster/grow-vdi.ts";
@@ -16,7 +17,7 @@ function given() {
   const sheep = new MemorySheep();
   const vid = sheep.add({ name }, { 0: "own", 5: "own" });
   const clock = new SimulatedClock();
-  const ports = { caller: sheep, clock, isGone: () => false };
+  const ports = { caller: sheep, clock, isGone: () => false, self: newHolder() };
   return { sheep, vid, clock, ports };
 }
 
