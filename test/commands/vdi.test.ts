@@ -40,6 +40,17 @@ test("a VDI is made, snapshotted, cloned, rolled back, grown, shown and deleted"
   expect(vdis.map(({ name }) => name)).toEqual(["a", "a"]);
 });
 
+test("snapshots that several commands make at once leave none without a tag [S-157]", async () => {
+  await using cluster = await startSheepProcess();
+  await must(cluster, "vdi create a --size 16M");
+  const lines = ["c", "c", "c", "d", "e", "f"].map((tag) => `vdi snapshot a --tag ${tag}`);
+  const ends = await Promise.all(lines.map((line) => sheepfs(cluster, line)));
+  expect(ends.map(({ exitCode }) => exitCode).sort()).toEqual([0, 0, 0, 0, 3, 3]);
+  const rows = JSON.parse(await must(cluster, "vdi list --json")) as { tag: string | null }[];
+  const tags = rows.map(({ tag }) => tag ?? "").filter((tag) => tag !== "");
+  expect([rows.length, tags.sort()]).toEqual([5, ["c", "d", "e", "f"]]);
+});
+
 test("what is refused has the exit code of its reason, and names it", async () => {
   await using cluster = await startSheepProcess();
   await must(cluster, "vdi create a --size 16M");

@@ -180,6 +180,34 @@ describe("when somebody else makes a snapshot", () => {
     expect(volume.failure?.message).toContain("rolled back elsewhere");
   });
 
+  // Two made one in the same moment: the second has rolled the VDI back, and puts that right.
+  test("nothing is written to a working VDI that a race has left for a moment [S-158]", () => {
+    const given = world();
+    const { sim, cluster, volume } = given;
+    const become = (vid: number, snapId: number): void => {
+      const inode = cluster.inode(vid);
+      inode.header = { ...inode.header, snapId, snapTime: { seconds: 5, nanoseconds: 0 } };
+      cluster.markReadOnly(vid);
+    };
+    given.write(0, filled(block, 1));
+    const theirs = sim.run(cluster.snapshot(given.vid));
+    become(theirs, 2);
+    const transient = cluster.clone(given.vid, "test");
+    let written = false;
+    const writing = volume.write(filled(block, 2), block, sim.scope()).then(() => {
+      written = true;
+    });
+    sim.pass(500);
+    expect([written, volume.header.vid]).toEqual([false, given.vid]);
+    become(transient, 3);
+    const right = cluster.clone(theirs, "test");
+    sim.run(writing);
+    expect(volume.header.vid).toBe(right);
+    expect(firstBytes(given, 2)).toEqual([1, 2]);
+    expect(firstBytes(given, 2, given.open(vdiNamed("test")))).toEqual([1, 2]);
+    given.expectLawful();
+  });
+
   test("or clones the working VDI, writes fail as read-only and do not wait each time", () => {
     const given = world();
     const { sim, cluster } = given;
