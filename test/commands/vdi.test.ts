@@ -40,6 +40,24 @@ test("a VDI is made, snapshotted, cloned, rolled back, grown, shown and deleted"
   expect(vdis.map(({ name }) => name)).toEqual(["a", "a"]);
 });
 
+// [S-161]
+test("rollbacks within one second keep what was under names of their own [S-161]", async () => {
+  await using cluster = await startSheepProcess();
+  await must(cluster, "vdi create a --size 16M");
+  await must(cluster, "vdi snapshot a --tag monday");
+  // Whichever second it is: its name and those of the next ones are taken.
+  for (let second = 0; second < 6; second += 1) {
+    const moment = new Date(Date.now() + second * 1000).toISOString();
+    const stamp = moment.replace(/[-:]|\.[0-9]+/g, "");
+    await must(cluster, `vdi snapshot a --tag before-rollback-${stamp}`);
+  }
+  const back = await sheepfs(cluster, "vdi rollback a@monday --yes");
+  expect(back).toMatchObject({
+    exitCode: 0,
+    stderr: expect.stringMatching(/'a@before-rollback-\d+T\d+Z-2'/),
+  });
+});
+
 test("what is refused has the exit code of its reason, and names it", async () => {
   await using cluster = await startSheepProcess();
   await must(cluster, "vdi create a --size 16M");
