@@ -122,6 +122,10 @@ function volumesOf(options: CoreOptions, client: SheepClient): AttachedVolumes {
     ports: { store: client.store, resolver, timeoutMs, cache: new SliceCache(), ...common },
     holds: vdiHolds({ caller: client, isGone, self, ...common }),
     readOnly,
+    cluster: {
+      begin: () => client.identify(ownScope()),
+      isAnother: () => client.onlyAnotherCluster,
+    },
   });
 }
 

@@ -10,7 +10,7 @@ export async function printOutput(text: string): Promise<void> {
  * others write to as well.
  * @returns false when the reader has seen enough (`| head`), which is no failure of ours
  */
-export async function printBytes(bytes: Uint8Array): Promise<boolean> {
+async function printBytes(bytes: Uint8Array): Promise<boolean> {
   let rest = bytes;
   while (rest.length > 0) {
     try {

@@ -14,7 +14,7 @@ import { Dedicated } from "./dedicated.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { Members } from "./members.ts";
 import type { PoolPorts } from "./pool.ts";
-import type { ClusterIdentity } from "./sign.ts";
+import { type ClusterIdentity, isUnstated, readSign, signRequest, usableStates } from "./sign.ts";
 import { dispatchCall, SheepStore } from "./store.ts";
 import type { Transport } from "./transport.ts";
 
@@ -116,6 +116,26 @@ export class SheepClient implements SheepCaller, AsyncDisposable {
   /** Whether a sheep of another cluster may be used: only while nothing of this one is attached. */
   set mayChangeCluster(mayChange: () => boolean) {
     this.#dispatcher.pool.mayChangeCluster = mayChange;
+  }
+
+  /** Sheep of another cluster answer in place of ours, which cannot be reached. */
+  get onlyAnotherCluster(): boolean {
+    return this.#dispatcher.pool.onlyAnother;
+  }
+
+  /**
+   * Whatever cluster answers now is ours from now on: it may have been formatted anew since it was
+   * asked last, and a connection that outlived that does not tell.
+   * @throws unavailable | version | …
+   */
+  async identify(scope: Scope): Promise<void> {
+    for (let look = 1; look <= limits.epochLogLooksMax; look += 1) {
+      const { result, data } = await this.call(signRequest, scope, usableStates);
+      if (isUnstated(result, data)) continue;
+      this.#dispatcher.pool.become(readSign(result, data));
+      return;
+    }
+    throw new SheepfsError("unavailable", "the sheep does not say which cluster it belongs to");
   }
 
   call(request: SheepRequest, scope: Scope, expected: readonly number[] = []): Promise<SheepReply> {

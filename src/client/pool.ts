@@ -66,6 +66,8 @@ export class GatewayPool implements GatewayOwner {
   readonly #reasons = new Map<string, SheepfsError>();
   #hopeful = false;
   #identity: ClusterIdentity = null;
+  /** A sheep was refused as it belongs to another cluster, and none was found since. */
+  #sawAnother = false;
   /** Whether another cluster may take the place of the one we knew. */
   mayChangeCluster: () => boolean = () => false;
 
@@ -183,6 +185,21 @@ export class GatewayPool implements GatewayOwner {
     this.#change(addresses[index] ?? null);
   }
 
+  /** What answers is this cluster now: sheep are asked anew which one they belong to. */
+  become(identity: ClusterIdentity): void {
+    if (identity === null || identity === this.#identity) return;
+    const known = this.#identity !== null;
+    this.#identity = identity;
+    if (!known) return;
+    this.#spares.forget();
+    this.#change(this.#current?.address ?? null);
+  }
+
+  /** Sheep answer, of another cluster than ours, and none of ours does. */
+  get onlyAnother(): boolean {
+    return this.#current === null && this.#sawAnother;
+  }
+
   /** @returns why a sheep with this identity may not be used */
   otherCluster(title: string, identity: ClusterIdentity): SheepfsError | null {
     if (identity === null || this.#identity === null || identity === this.#identity) return null;
@@ -203,7 +220,8 @@ export class GatewayPool implements GatewayOwner {
 
   refuses(gateway: Gateway, identity: ClusterIdentity): SheepfsError | null {
     const refused = this.otherCluster(gateway.title, identity);
-    if (refused === null && identity !== null) this.#identity = identity;
+    if (refused !== null) this.#sawAnother = true;
+    else if (identity !== null) this.#identity = identity;
     return refused;
   }
 
@@ -269,6 +287,7 @@ export class GatewayPool implements GatewayOwner {
     }
     this.#everReady = true;
     this.#hopeful = false;
+    this.#sawAnother = false;
     this.#reasons.clear();
     if (silent === null) return;
     const why = silence(silent);

@@ -18,14 +18,14 @@ export const signRequest: SheepRequest = clusterRequest(
 export type ClusterIdentity = string | null;
 
 /** States of a cluster in which its sheep still is one of ours: requests wait or say what is wrong. */
-const usable: ReadonlySet<number> = new Set<number>([
+export const usableStates: readonly number[] = [
   results.success.code,
   results.startingUp.code,
   results.waitForFormat.code,
   results.waitForJoin.code,
   results.halted.code,
   results.collectingInfo.code,
-]);
+];
 
 /**
  * Whether a sheep says that all is well and of which cluster nothing: sheep 1.0 does now and then
@@ -43,7 +43,7 @@ export function readSign(result: number, data: Uint8Array): ClusterIdentity {
   if (result === results.invalidParameters.code) {
     throw new SheepfsError("version", "it does not know how to state its cluster");
   }
-  if (!usable.has(result)) throw resultError(result);
+  if (!usableStates.includes(result)) throw resultError(result);
   if (data.length < EpochLogEntry.size) {
     if (result !== results.success.code) return null;
     throw new SheepfsError("corrupt", `it states its cluster in ${data.length} bytes`);

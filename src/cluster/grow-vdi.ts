@@ -7,11 +7,12 @@ import { isHypervolume, objectBytesOf } from "./blocks.ts";
 import { writeInodePart } from "./inode.ts";
 import { nameText } from "./name.ts";
 import { resolveVdi } from "./resolve.ts";
+import { refuseLockedByHand } from "./use.ts";
 
 /**
  * Gives a VDI another size, which is not smaller; who has attached it sees it within a second.
  * @throws not_found | invalid for a smaller size | too_large for its object size | busy when it is
- *   snapshotted again and again meanwhile | …
+ *   locked by hand, or snapshotted again and again meanwhile | …
  * Source: protocol §7.6, capture resize
  */
 export async function growVdi(
@@ -24,6 +25,7 @@ export async function growVdi(
   for (let look = 0; look < limits.vdiLooksMax; look += 1) {
     const header = await resolveVdi(caller, { name, snapshot: null }, scope);
     checkGrowth(title, header, sizeBytes);
+    await refuseLockedByHand(caller, name, scope);
     if (header.vdiSize === sizeBytes) return header;
     await writeSize(caller, header, sizeBytes, scope);
     const now = await resolveVdi(caller, { name, snapshot: null }, scope);

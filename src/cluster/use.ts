@@ -1,4 +1,5 @@
 import type { Scope } from "../base/scope.ts";
+import type { SheepCaller } from "../client/caller.ts";
 import type { InodeHeader } from "../wire/inode.ts";
 import { attachedElsewhere, type FoundRecord, findRecord } from "./attach-record.ts";
 import type { HoldPorts } from "./holds.ts";
@@ -25,4 +26,14 @@ export async function refuseUsed(
   const isLeft = lock?.vid === vid && owner !== null && gatewaysText(owner) === lock.gateway;
   if (owner !== null && !isLeft) throw await busy(caller, { name, vid, scope });
   return left;
+}
+
+/** For what may be done to a VDI that is attached. @throws busy saying why it is locked */
+export async function refuseLockedByHand(
+  caller: SheepCaller,
+  name: Uint8Array,
+  scope: Scope,
+): Promise<void> {
+  const found = await findRecord(caller, name, scope);
+  if (found?.record?.holder.byHand !== undefined) throw attachedElsewhere(name, found);
 }

@@ -29,6 +29,16 @@ export interface AttachOptions {
   readonly holds: VdiHolds;
   /** Every volume is attached for reading only, and nobody is kept from writing. */
   readonly readOnly: boolean;
+  /** Left out where there can be but one. */
+  readonly cluster?: AttachCluster;
+}
+
+/** To which cluster belongs what is attached. */
+export interface AttachCluster {
+  /** Before the first of all volumes: it belongs to the cluster that answers now. */
+  begin(): Promise<void>;
+  /** Another one answers in its place, and is not written to. */
+  isAnother(): boolean;
 }
 
 export interface AttachChange {
@@ -51,6 +61,8 @@ export class AttachedVolumes {
   readonly #watch: Watch;
   /** Open for reading. */
   #snapshots = 0;
+  /** The first of all waits to know of which cluster it is, and with it who came since. */
+  #beginning: Promise<void> | null = null;
 
   constructor(options: AttachOptions) {
     this.#options = options;
@@ -70,6 +82,7 @@ export class AttachedVolumes {
 
   /** Nothing is attached or on its way to be, and no snapshot is open. */
   get empty(): boolean {
+    if (this.#beginning !== null) return true;
     return this.#places.size === 0 && this.#snapshots === 0;
   }
 
@@ -111,8 +124,10 @@ export class AttachedVolumes {
 
   /** A snapshot for reading, which is not attached by that; until `closeSnapshot`. */
   async openSnapshot(what: AttachRequest, scope: Scope): Promise<Volume> {
+    const begun = this.#begun();
     this.#snapshots += 1;
     try {
+      await begun;
       return await Volume.open(this.#options.ports, { ...what, readOnly: true }, scope);
     } catch (thrown) {
       this.#snapshots -= 1;
@@ -146,6 +161,7 @@ export class AttachedVolumes {
     try {
       await volume.volume.flush(scope);
     } catch (thrown) {
+      this.#letGo(volume);
       if (volume.volume.failure === null) {
         this.#move(volume, "serving");
         throw thrown;
@@ -178,11 +194,30 @@ export class AttachedVolumes {
     await Promise.allSettled(attaching);
     const volumes = this.list().filter(({ state }) => state === "serving");
     for (const volume of volumes) this.#move(volume, "ending");
+    for (const volume of volumes) this.#letGo(volume);
     const ours = volumes.filter(({ volume }) => volume.failure === null);
     const flushes = await Promise.allSettled(ours.map(({ volume }) => volume.flush(scope)));
     for (const volume of volumes) await this.#drop(volume, scope);
     const failed = flushes.find((result) => result.status === "rejected");
     if (failed !== undefined) throw asSheepfsError(failed.reason);
+  }
+
+  /** To be called before anything else is: who is the first is known by that nothing is there. */
+  #begun(): Promise<void> {
+    const { cluster } = this.#options;
+    if (this.#beginning === null && cluster !== undefined && this.empty) {
+      this.#beginning = cluster.begin().finally(() => {
+        this.#beginning = null;
+      });
+    }
+    return this.#beginning ?? Promise.resolve();
+  }
+
+  /** What belongs to a cluster in whose place another one answers cannot be made durable any more. */
+  #letGo({ title, volume }: AttachedVolume): void {
+    if (volume.failure !== null || this.#options.cluster?.isAnother() !== true) return;
+    const { message } = volume.fail("belongs to a cluster in whose place another one answers now");
+    this.#options.ports.log.error(`'${title}' is detached without its last flush: ${message}`);
   }
 
   async #begin(request: AttachRequest, scope: Scope): Promise<AttachedVolume> {
@@ -192,7 +227,7 @@ export class AttachedVolumes {
         `'${request.title}' would be more than ${limits.volumesAttachedMax} volumes; detach one`,
       );
     }
-    const promise = this.#open(request, scope);
+    const promise = this.#open(request, this.#begun(), scope);
     this.#places.set(request.title, { at: "attaching", promise });
     try {
       const volume = await promise;
@@ -206,9 +241,14 @@ export class AttachedVolumes {
     }
   }
 
-  async #open({ name, title }: AttachRequest, scope: Scope): Promise<AttachedVolume> {
+  async #open(
+    { name, title }: AttachRequest,
+    begun: Promise<void>,
+    scope: Scope,
+  ): Promise<AttachedVolume> {
     const { ports, holds } = this.#options;
     const readOnly = this.#options.readOnly || name.snapshot !== null;
+    await begun;
     const hold = readOnly ? null : await holds.hold(name.name, scope);
     try {
       const volume = await Volume.open(ports, { name, title, readOnly }, scope);

@@ -21,6 +21,7 @@ test("a VDI that was locked by hand is kept from all who would write it, until i
   const rows = [
     ["lock", "take", name],
     ["delete", name, "--yes"],
+    ["resize", name, "32M"],
   ] as const;
   for (const row of rows) {
     expect(await vdi(cluster, ...row)).toMatchObject({ exitCode: 1, stderr: told });

@@ -51,6 +51,23 @@ test("snapshots that several commands make at once leave none without a tag [S-1
   expect([rows.length, tags.sort()]).toEqual([5, ["c", "d", "e", "f"]]);
 });
 
+test("rollbacks within one second keep what was under names of their own [S-161]", async () => {
+  await using cluster = await startSheepProcess();
+  await must(cluster, "vdi create a --size 16M");
+  await must(cluster, "vdi snapshot a --tag monday");
+  // Whichever second it is: its name and those of the next ones are taken.
+  for (let second = 0; second < 6; second += 1) {
+    const moment = new Date(Date.now() + second * 1000).toISOString();
+    const stamp = moment.replace(/[-:]|\.[0-9]+/g, "");
+    await must(cluster, `vdi snapshot a --tag before-rollback-${stamp}`);
+  }
+  const back = await sheepfs(cluster, "vdi rollback a@monday --yes");
+  expect(back).toMatchObject({
+    exitCode: 0,
+    stderr: expect.stringMatching(/'a@before-rollback-\d+T\d+Z-2'/),
+  });
+});
+
 test("what is refused has the exit code of its reason, and names it", async () => {
   await using cluster = await startSheepProcess();
   await must(cluster, "vdi create a --size 16M");

@@ -1,6 +1,10 @@
 import type { Address } from "../../base/address.ts";
+import { limits } from "../../base/limits.ts";
+import type { Scope } from "../../base/scope.ts";
+import type { SheepCaller } from "../../client/caller.ts";
 import { cloneVdi } from "../../cluster/clone-vdi.ts";
 import { growVdi } from "../../cluster/grow-vdi.ts";
+import { findVdi } from "../../cluster/resolve.ts";
 import { retagSnapshot } from "../../cluster/retag-snapshot.ts";
 import { rollbackVdi } from "../../cluster/rollback-vdi.ts";
 import { realClock } from "../../sys/clock.ts";
@@ -50,11 +54,22 @@ export async function rollBack(
 ): Promise<RolledBackJson> {
   return await withCluster(gateways, async (caller, scope) => {
     const { name } = await namedSnapshot(caller, to, scope);
-    const tag = unescapeName(keepTag ?? `before-rollback-${stamp(realClock.wallMs())}`);
+    const tag = keepTag === null ? await ownTag(caller, name.name, scope) : unescapeName(keepTag);
     const ports = { caller, clock: realClock, isGone, self: newHolder() };
     const { working, former } = await rollbackVdi(ports, name, tag, scope);
     return { working: vdiJson(working), former: former === null ? null : vdiJson(former) };
   });
+}
+
+/** One that no snapshot of that name has. @throws exists when so many are made at once */
+async function ownTag(caller: SheepCaller, name: Uint8Array, scope: Scope): Promise<Uint8Array> {
+  const first = `before-rollback-${stamp(realClock.wallMs())}`;
+  let tag = unescapeName(first);
+  for (let look = 2; look <= limits.vdiLooksMax; look += 1) {
+    if ((await findVdi(caller, { name, snapshot: { tag } }, scope)) === null) break;
+    tag = unescapeName(`${first}-${look}`);
+  }
+  return tag;
 }
 
 /** A moment in UTC as a tag: `20260127T081500Z`. */

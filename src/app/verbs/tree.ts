@@ -1,6 +1,7 @@
 import type { Address } from "../../base/address.ts";
 import { SheepfsError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
+import type { Progress } from "../../base/progress.ts";
 import type { Scope } from "../../base/scope.ts";
 import { attachNamed } from "../../tree/entries/attaching.ts";
 import type { Attr, FileNode, Node, OpenFile } from "../../tree/node.ts";
@@ -61,15 +62,20 @@ export async function statPath(place: TreePlace): Promise<StatJson> {
 export async function readPath(
   place: TreePlace,
   take: (bytes: Uint8Array) => Promise<boolean>,
+  tell: (progress: Progress) => void,
 ): Promise<void> {
-  await withFile(place, "read", async (file) => {
+  await withFile(place, "read", async (file, node) => {
+    const totalBytes = (await node.attr(operation())).sizeBytes;
     const buffers = [new Uint8Array(limits.commandBytes), new Uint8Array(limits.commandBytes)];
     let taking = Promise.resolve(true);
     for (let offset = 0, turn = 0; ; turn ^= 1) {
       const buffer = buffers[turn] ?? new Uint8Array(0);
       const bytes = await file.read(buffer, offset, operation());
       if (!(await taking) || bytes === 0) return;
+      tell({ doneBytes: offset, totalBytes });
       taking = take(buffer.subarray(0, bytes));
+      // It is looked at when the next piece is there, and may have failed before.
+      taking.catch(() => {});
       offset += bytes;
     }
   });
@@ -81,6 +87,10 @@ export async function writePath(
   from: AsyncIterable<Uint8Array>,
   offset: number,
 ): Promise<void> {
+  if (namesOf(place.path).join("/") === "vdi/mount") {
+    const text = "what a command attaches is detached when it ends: write it there in a mount";
+    throw new SheepfsError("not_supported", `'${place.path}': ${text} ('sheepfs mount')`);
+  }
   await withFile(place, "write", async (file) => {
     let at = offset;
     for await (const bytes of from) {
@@ -99,12 +109,12 @@ export async function writePath(
 async function withFile(
   place: TreePlace,
   mode: "read" | "write",
-  work: (file: OpenFile) => Promise<void>,
+  work: (file: OpenFile, node: Node) => Promise<void>,
 ): Promise<void> {
   await withNode(place, { readOnly: mode === "read" }, async (node, scope) => {
     const file = await fileOf(node, place.path).open(mode, scope);
     try {
-      await work(file);
+      await work(file, node);
     } finally {
       await file.close();
     }
@@ -122,7 +132,7 @@ async function withNode<T>(
   { readOnly }: { readonly readOnly: boolean },
   work: (node: Node, scope: Scope) => Promise<T>,
 ): Promise<T> {
-  const names = path.split("/").filter((name) => name !== "");
+  const names = namesOf(path);
   return await withCore(gateways, readOnly, async (core) => {
     const [first, volume] = names;
     if (first === "volume" && volume !== undefined) {
@@ -130,6 +140,10 @@ async function withNode<T>(
     }
     return await work(await find(core.tree.root, names, path), operation());
   });
+}
+
+function namesOf(path: string): readonly string[] {
+  return path.split("/").filter((name) => name !== "");
 }
 
 /** @throws not_found | not_directory naming the path */

@@ -1,5 +1,7 @@
 import type { Command } from "../command.ts";
-import { printBytes } from "../output.ts";
+import { Interruption } from "../interrupt.ts";
+import { printBytesBeside } from "../output.ts";
+import { progressBar } from "../progress.ts";
 import { gatewaysOf, sheep } from "../vdi/common.ts";
 
 // Loaded when it runs: help and mistakes need no client.
@@ -18,6 +20,17 @@ export const cat: Command = {
       all bytes of a snapshot, holes as zeros; 'sheepfs vdi export' leaves them out`,
   run: async (values) => {
     const place = { gateways: gatewaysOf(values), path: values.required("path") };
-    await (await verbs()).readPath(place, printBytes);
+    const bar = progressBar("cat");
+    using interruption = new Interruption();
+    try {
+      await (await verbs()).readPath(
+        place,
+        (bytes) => interruption.wait(printBytesBeside(bytes)),
+        // Among the bytes it would be in the way.
+        (progress) => process.stdout.isTTY || bar.tell(progress),
+      );
+    } finally {
+      bar.end();
+    }
   },
 };

@@ -1,4 +1,5 @@
 import type { Command } from "../command.ts";
+import { Interruption } from "../interrupt.ts";
 import { printJson } from "../output.ts";
 import { gatewaysOf, json, sheep } from "./common.ts";
 
@@ -18,11 +19,13 @@ export const clone: Command = {
       'copy' has what 'test' had on monday, shares it, and can be written`,
   run: async (values) => {
     const source = values.required("snapshot");
+    using interruption = new Interruption("what was begun is carried out");
     const made = await (await verbs()).makeClone(
       gatewaysOf(values),
       source,
       values.required("name"),
     );
     if (values.flag("json")) await printJson(made);
+    interruption.carriedOut(`VDI '${values.required("name")}' was made`);
   },
 };

@@ -1,4 +1,5 @@
 import type { Command } from "../command.ts";
+import { Interruption } from "../interrupt.ts";
 import { printJson } from "../output.ts";
 import { parseSize } from "../parse.ts";
 import { gatewaysOf, json, layoutArgs, layoutOf, sheep } from "./common.ts";
@@ -32,7 +33,9 @@ export const create: Command = {
       sizeBytes: parseSize(values.required("size"), "--size"),
       ...layoutOf(values),
     };
+    using interruption = new Interruption("what was begun is carried out");
     const created = await (await verbs()).makeVdi(gateways, wish);
     if (values.flag("json")) await printJson(created);
+    interruption.carriedOut(`VDI '${wish.name}' was made`);
   },
 };

@@ -1,4 +1,5 @@
 import type { Command } from "../command.ts";
+import { Interruption } from "../interrupt.ts";
 import { printJson } from "../output.ts";
 import { progressBar } from "../progress.ts";
 import { confirm, gatewaysOf, json, sheep, yes } from "./common.ts";
@@ -26,10 +27,12 @@ export const remove: Command = {
     const name = values.required("name");
     const gateways = gatewaysOf(values);
     confirm(values, `Delete '${name}' and everything on it?`, name);
+    using interruption = new Interruption("what was begun is carried out");
     const bar = progressBar("delete");
     const deleted = await (await verbs())
       .deleteOneVdi(gateways, name, (progress) => bar.tell(progress))
       .finally(() => bar.end());
     if (values.flag("json")) await printJson(deleted);
+    interruption.carriedOut(`'${name}' was deleted`);
   },
 };

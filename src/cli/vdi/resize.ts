@@ -1,4 +1,5 @@
 import type { Command } from "../command.ts";
+import { Interruption } from "../interrupt.ts";
 import { printJson } from "../output.ts";
 import { parseSize } from "../parse.ts";
 import { gatewaysOf, json, sheep } from "./common.ts";
@@ -23,7 +24,9 @@ export const resize: Command = {
       who has 'test' attached sees the new size within a second; it cannot become smaller`,
   run: async (values) => {
     const size = parseSize(values.required("size"), "SIZE");
+    using interruption = new Interruption("what was begun is carried out");
     const grown = await (await verbs()).grow(gatewaysOf(values), values.required("name"), size);
     if (values.flag("json")) await printJson(grown);
+    interruption.carriedOut(`VDI '${values.required("name")}' has the size`);
   },
 };

@@ -1,4 +1,5 @@
 import type { Command } from "../command.ts";
+import { Interruption } from "../interrupt.ts";
 import { printJson } from "../output.ts";
 import { gatewaysOf, json, sheep } from "./common.ts";
 
@@ -19,11 +20,13 @@ export const retag: Command = {
       place in the cluster. Clone a snapshot of it instead`,
   run: async (values) => {
     const tag = values.required("tag");
+    using interruption = new Interruption("what was begun is carried out");
     const changed = await (await verbs()).changeTag(
       gatewaysOf(values),
       values.required("snapshot"),
       tag,
     );
     if (values.flag("json")) await printJson(changed);
+    interruption.carriedOut(`the snapshot has the tag '${tag}'`);
   },
 };

@@ -1,4 +1,5 @@
 import type { Command } from "../command.ts";
+import { Interruption } from "../interrupt.ts";
 import { printError, printJson } from "../output.ts";
 import { UsageError } from "../usage-error.ts";
 import { confirm, gatewaysOf, json, sheep } from "./common.ts";
@@ -30,9 +31,11 @@ export const rollback: Command = {
       throw new UsageError("a rollback needs '--yes' where nobody is asked");
     }
     confirm(values, `Go back to '${to}'? What the VDI is now is kept as a snapshot.`, to);
+    using interruption = new Interruption("what was begun is carried out");
     const made = await (await verbs()).rollBack(gateways, to, values.text("keep-as"));
     if (values.flag("json")) await printJson(made);
     else if (made.former !== null) printKept(made.former);
+    interruption.carriedOut(`the VDI is now as '${to}'`);
   },
 };
 

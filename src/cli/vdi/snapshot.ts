@@ -1,4 +1,5 @@
 import type { Command } from "../command.ts";
+import { Interruption } from "../interrupt.ts";
 import { printJson } from "../output.ts";
 import { UsageError } from "../usage-error.ts";
 import { gatewaysOf, json, sheep } from "./common.ts";
@@ -41,9 +42,11 @@ export const snapshot: Command = {
       const line = `sheepfs vdi snapshot --group ${names.join(" ")} --tag ${tag}`;
       throw new UsageError(`more than one VDI: for one moment of all, '${line}'`);
     }
+    using interruption = new Interruption("what was begun is carried out");
     const made = values.flag("group")
       ? await makeGroupSnapshot(gateways, { names, tag })
       : await makeSnapshot(gateways, { name, tag });
     if (values.flag("json")) await printJson(made);
+    interruption.carriedOut(`the snapshot '${tag}' of ${names.join(", ")} was made`);
   },
 };

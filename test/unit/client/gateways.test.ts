@@ -130,6 +130,22 @@ test("a sheep of another cluster at the address of a member is not used", async 
   expect(world.clock.until(() => request.dones > 0, 5_000)).toBe(true);
 });
 
+// [S-159]
+test("a cluster that was formatted anew is ours when it is asked which one it is [S-159]", async () => {
+  for (const asked of [false, true]) {
+    await using world = learned(1);
+    world.cluster.ctimeSeconds = 1_800_000_000;
+    if (asked) world.clock.settle(world.client.identify(world.scope()));
+    expect(world.run(read(world))).toBeNull();
+    // Only a new connection says of which cluster it is.
+    world.first.kill();
+    world.clock.pass(100);
+    world.first.start();
+    const error = world.run(read(world));
+    expect([error === null, world.client.onlyAnotherCluster]).toEqual([asked, !asked]);
+  }
+});
+
 // [S-81]
 test("the gateway that was named is returned to when it is back, and nobody sees an error", async () => {
   await using world = learned(3);

@@ -15,6 +15,10 @@ class Fixture {
   readonly cluster = new MemoryCluster();
   readonly changes: string[] = [];
   readonly logged: string[] = [];
+  begun = 0;
+  begin: () => Promise<void> = async () => {
+    this.begun += 1;
+  };
   readonly volumes: AttachedVolumes;
 
   constructor(options: { readonly readOnly?: boolean; readonly locking?: boolean } = {}) {
@@ -29,6 +33,7 @@ class Fixture {
       ports: { store: cluster, resolver: cluster, clock, log, cache },
       holds: cluster,
       readOnly: options.readOnly ?? false,
+      cluster: { begin: () => this.begin(), isAnother: () => false },
     });
     this.volumes.on(({ what, volume }: AttachChange) => {
       this.changes.push(`${what} ${volume.title}`);
@@ -58,6 +63,27 @@ describe("attaching", () => {
     expect([volume.sizeBytes, readOnly]).toEqual([8 * MiB, false]);
     expect([mtimeMs, birthtimeMs]).toEqual([1_700_000_000_250, 1_700_000_000_250]);
     expect(world.changes).toEqual(["attached web"]);
+  });
+
+  // [S-159]
+  test("the first of all waits to know of which cluster it is, and only that [S-159]", async () => {
+    const world = new Fixture();
+    for (const name of ["a", "b", "c"]) world.cluster.createVdi(name, { sizeBytes: 8 * MiB });
+    const known = Promise.withResolvers<void>();
+    world.begin = async () => {
+      world.begun += 1;
+      await known.promise;
+    };
+    const attaching = [world.attach("a"), world.attach("b")];
+    await turns();
+    expect([world.begun, world.titles(), world.volumes.empty]).toEqual([1, [], true]);
+    known.resolve();
+    await Promise.all(attaching);
+    await world.attach("c");
+    expect([world.begun, world.volumes.empty]).toEqual([1, false]);
+    for (const name of ["a", "b", "c"]) await world.detach(name);
+    await world.attach("a");
+    expect(world.begun).toBe(2);
   });
 
   test("once is enough, however many ask at once", async () => {
