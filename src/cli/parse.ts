@@ -1,3 +1,4 @@
+import type { Redundancy } from "../app/verbs/redundancy.ts";
 import { type Address, defaultSheepPort, parseAddress } from "../base/address.ts";
 import { SheepfsError } from "../base/errors.ts";
 import { sizeBytesOf } from "../base/size.ts";
@@ -33,6 +34,12 @@ export function addressList(text: string, source: string): Address[] {
 export function parseSize(text: string, option: string): number {
   const bytes = sizeBytesOf(text);
   if (bytes !== null) return bytes;
+  if (/^[0-9]+([KMGTP]?)(i?B)?$/i.test(text.trim()) && /[1-9]/.test(text)) {
+    throw new UsageError(
+      `${option}: '${text}' is more than sheepfs can tell apart; ${Number.MAX_SAFE_INTEGER} bytes, ` +
+        "one less than 8P, is the most",
+    );
+  }
   throw new UsageError(
     `${option}: '${text}' is no size; write bytes or a number with K, M, G, T or P, like 10G`,
   );
@@ -73,10 +80,7 @@ export function parseCount(
 const dataStripsKnown: readonly number[] = [2, 4, 8, 16];
 
 /** `3` copies, or `4:2` strips of data and parity. */
-export function parseRedundancy(
-  text: string,
-  option: string,
-): { readonly copies: number } | { readonly dataStrips: number; readonly parityStrips: number } {
+export function parseRedundancy(text: string, option: string): Redundancy {
   if (!text.includes(":")) return { copies: parseCount(text, option, { min: 1, max: 31 }) };
   const [data, parity] = text.split(":").map(Number);
   const isCode = data !== undefined && dataStripsKnown.includes(data) && parity !== undefined;

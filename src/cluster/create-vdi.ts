@@ -20,10 +20,14 @@ import { readHeader } from "./inode.ts";
 import { checkName, nameText } from "./name.ts";
 import { findVdi, newestOf } from "./resolve.ts";
 
-export interface NewVdi {
+export interface NewVdi extends VdiLayout {
   /** 1 to 255 bytes, no NUL. */
   readonly name: Uint8Array;
   readonly sizeBytes: number;
+}
+
+/** How a VDI is kept. */
+export interface VdiLayout {
   /** Null for the cluster's default, as with `copies`. */
   readonly objectBytes: number | null;
   readonly copies: number | null;
@@ -148,7 +152,7 @@ function checkSize({ name, sizeBytes, storePolicy }: NewVdi, shift: number): voi
   const advice =
     needed <= objectBytesMax
       ? `give objects of ${needed / objectBytesMin}M or more`
-      : "only a hypervolume can be so large (dog vdi create -y)";
+      : "only a hypervolume can be so large (sheepfs vdi create --hypervolume)";
   throw new SheepfsError(
     "too_large",
     `VDI '${nameText(name)}' of ${sizeBytes} bytes: objects of ${2 ** shift / objectBytesMin}M hold ` +

@@ -29,6 +29,11 @@ export async function listNodes(caller: SheepCaller, scope: Scope): Promise<Node
   return readNodeList(await caller.call(nodeListRequest, scope));
 }
 
+/** Of which each has one copy or strip of an object at most. */
+export function zonesOf(nodes: readonly Pick<SheepNode, "zone">[]): number {
+  return new Set(nodes.map(({ zone }) => zone)).size;
+}
+
 /**
  * Space of every node, each asked itself. A node that does not answer is told with none.
  * @throws unavailable | not_ready | … when no node answers

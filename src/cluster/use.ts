@@ -1,10 +1,13 @@
 import type { Scope } from "../base/scope.ts";
 import type { SheepCaller } from "../client/caller.ts";
+import { decodeCopyPolicy } from "../wire/ec.ts";
 import type { InodeHeader } from "../wire/inode.ts";
 import { attachedElsewhere, type FoundRecord, findRecord } from "./attach-record.ts";
 import type { HoldPorts } from "./holds.ts";
 import { clusterHasLocks } from "./info.ts";
 import { busy, gatewaysText, lockOwner } from "./locks.ts";
+import { listNodes, zonesOf } from "./nodes.ts";
+import { vdiFacts } from "./vdis.ts";
 
 /**
  * Refuses to touch a VDI that somebody has attached for writing or locked.
@@ -13,10 +16,11 @@ import { busy, gatewaysText, lockOwner } from "./locks.ts";
  */
 export async function refuseUsed(
   { caller, isGone }: Pick<HoldPorts, "caller" | "isGone">,
-  { name, vid, isSnapshot }: InodeHeader,
+  header: InodeHeader,
   scope: Scope,
 ): Promise<FoundRecord | null> {
-  const left = isSnapshot ? null : await findRecord(caller, name, scope);
+  const { name, vid, isSnapshot } = header;
+  const left = isSnapshot ? null : await recordOf(caller, header, scope);
   if (left !== null && (left.record === null || !isGone(left.record.holder))) {
     throw attachedElsewhere(name, left);
   }
@@ -36,4 +40,34 @@ export async function refuseLockedByHand(
 ): Promise<void> {
   const found = await findRecord(caller, name, scope);
   if (found?.record?.holder.byHand !== undefined) throw attachedElsewhere(name, found);
+}
+
+async function recordOf(
+  caller: SheepCaller,
+  header: InodeHeader,
+  scope: Scope,
+): Promise<FoundRecord | null> {
+  try {
+    return await findRecord(caller, header.name, scope);
+  } catch (thrown) {
+    if (await isBeyondUse(caller, header, scope)) return null;
+    throw thrown;
+  }
+}
+
+/**
+ * A record is erasure-coded with the VDI, so that a sheep without nodes for the data strips refuses to
+ * look for it. Then nobody can write, and one that never was written can be taken away again.
+ */
+async function isBeyondUse(
+  caller: SheepCaller,
+  { vid, copyPolicy }: InodeHeader,
+  scope: Scope,
+): Promise<boolean> {
+  const code = decodeCopyPolicy(copyPolicy);
+  if (code === null) return false;
+  const { nodes } = await listNodes(caller, scope);
+  if (zonesOf(nodes) >= code.dataStrips) return false;
+  const facts = await vdiFacts(caller, vid, scope);
+  return facts !== null && facts.ownBlocks + facts.sharedBlocks === 0;
 }

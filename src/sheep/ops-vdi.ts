@@ -1,3 +1,4 @@
+import { decodeCopyPolicy } from "../wire/ec.ts";
 import { VdiReplyHeader, VdiRequestHeader } from "../wire/header.ts";
 import { nameFieldBytes, unpadded, type WireTime } from "../wire/inode.ts";
 import { results } from "../wire/result.ts";
@@ -23,10 +24,12 @@ export async function newVdi(cluster: Cluster, request: Request): Promise<Reply>
   const { facts } = cluster;
   // Without a number of copies the policy, too, is the cluster's.
   const redundancy = fields.copies === 0 ? facts : fields;
+  const code = decodeCopyPolicy(redundancy.copyPolicy);
   const wish = {
     name,
     vdiSize: fields.vdiSize,
-    copies: redundancy.copies,
+    // As a sheep has it, whatever number was sent along.
+    copies: code === null ? redundancy.copies : code.dataStrips + code.parityStrips,
     copyPolicy: redundancy.copyPolicy,
     storePolicy: fields.storePolicy,
     blockSizeShift: fields.blockSizeShift === 0 ? facts.blockSizeShift : fields.blockSizeShift,

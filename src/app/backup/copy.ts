@@ -36,6 +36,8 @@ export interface CopyWish {
   readonly as: string;
   /** Null for the default of the cluster there. */
   readonly copies: number | null;
+  /** An erasure code there, else 0. */
+  readonly copyPolicy: number;
   /** Its snapshots, and not what it is now, which may be in use. */
   readonly snapshotsOnly: boolean;
   /** Go on with a copy, finished or not. */
@@ -86,7 +88,8 @@ async function makeTarget(wish: CopyWish, first: CopyState | undefined): Promise
   const { header } = first;
   await withCluster(wish.to, async (caller, scope) => {
     const storePolicy = header.storePolicy === 1 ? 1 : 0;
-    const layout = { objectBytes: layoutBytes(header), copies: wish.copies, storePolicy } as const;
+    const { copies, copyPolicy } = wish;
+    const layout = { objectBytes: layoutBytes(header), copies, copyPolicy, storePolicy } as const;
     const name = unescapeName(wish.as);
     await createVdi(caller, { name, sizeBytes: header.vdiSize, ...layout }, scope);
   });

@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import type { Address } from "../../base/address.ts";
 import { asSheepfsError, SheepfsError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
+import type { VdiLayout } from "../../cluster/create-vdi.ts";
 import { findVdi } from "../../cluster/resolve.ts";
 import { checkTag, refuseTag } from "../../cluster/snapshot-vdi.ts";
 import { vdiFacts } from "../../cluster/vdis.ts";
@@ -20,12 +21,10 @@ import { convertFrom, refuseWithoutQemu } from "./qemu-img.ts";
 import { clearMark, isMarked, readMark, writeMark } from "./vdi-mark.ts";
 import { Writing, writeFresh, writeOver } from "./writing.ts";
 
-export interface ImportWish {
+export interface ImportWish extends VdiLayout {
   readonly gateways: readonly Address[];
   /** Of the new VDI. */
   readonly name: string;
-  readonly objectBytes: number | null;
-  readonly copies: number | null;
   /** An image; null for `input`, which is raw. */
   readonly path: string | null;
   /** Null: raw, when it does not look like something else. */
@@ -140,7 +139,8 @@ async function intoVdi(
   sizeBytes: number,
   pieces: AsyncIterable<DataPiece>,
 ): Promise<TransferResult> {
-  const { gateways, name, objectBytes, copies, resume } = wish;
+  const { gateways, name, resume } = wish;
+  const { objectBytes, copies, copyPolicy = 0, storePolicy = 0 } = wish;
   const left = await leftOf(gateways, name, sizeBytes);
   if (left === "unfinished") {
     if (!resume) throw unfinishedExists(name);
@@ -148,7 +148,8 @@ async function intoVdi(
   } else {
     // It may have been made, and its maker killed before it was marked.
     const begun = resume && left === "untouched";
-    if (!begun) await makeVdi(gateways, { name, sizeBytes, objectBytes, copies });
+    if (begun) await refuseOther(wish, sizeBytes);
+    else await makeVdi(gateways, { name, sizeBytes, objectBytes, copies, copyPolicy, storePolicy });
     await writeMark(gateways, { name, kind: "import" }, null);
   }
   let tagged = false;
@@ -195,8 +196,15 @@ async function refuseOther(wish: ImportWish, sizeBytes: number): Promise<void> {
   const { name } = wish;
   const shown = await showVdi(wish.gateways, name);
   const sameSize = shown.sizeBytes === sizeBytes;
-  if (sameSize && (wish.objectBytes ?? shown.objectBytes) === shown.objectBytes) return;
-  const is = `VDI '${name}' has ${shown.sizeBytes} bytes in objects of ${shown.objectBytes}`;
+  const sameObjects = (wish.objectBytes ?? shown.objectBytes) === shown.objectBytes;
+  const { copies, copyPolicy = 0 } = wish;
+  const sameCopies =
+    copies === null || (shown.copies === copies && shown.copyPolicy === copyPolicy);
+  const sameIndex = wish.storePolicy !== 1 || shown.hypervolume;
+  if (sameSize && sameObjects && sameCopies && sameIndex) return;
+  const kind = shown.hypervolume ? "is a hypervolume and " : "";
+  const kept = shown.copyPolicy === 0 ? `${shown.copies} copies` : `${shown.copies} strips`;
+  const is = `VDI '${name}' ${kind}has ${shown.sizeBytes} bytes in objects of ${shown.objectBytes}, ${kept} of each`;
   throw new SheepfsError("invalid", `${is}: it was begun as another; delete it to begin anew`);
 }
 

@@ -7,15 +7,15 @@ import { mapBounded } from "../../cluster/bounded.ts";
 import { sumOfKinds, totalOf } from "../../cluster/check-counts.ts";
 import { type ClusterInfo, clusterInfo } from "../../cluster/info.ts";
 import { hexVid } from "../../cluster/inode.ts";
-import { listNodes, nodeSpaces, recoveryOf } from "../../cluster/nodes.ts";
+import { listNodes, nodeSpaces, recoveryOf, zonesOf } from "../../cluster/nodes.ts";
 import { listHalfDeleted, listHeaders } from "../../cluster/vdis.ts";
 import { escapeName } from "../../tree/names.ts";
-import { decodeCopyPolicy } from "../../wire/ec.ts";
 import type { InodeHeader } from "../../wire/inode.ts";
 import { isGone } from "../self.ts";
 import { type CheckedVdiJson, type CheckHooks, checkOne, SeenObjects, titleOf } from "./check.ts";
 import { withCluster } from "./cluster.ts";
 import { operation } from "./core.ts";
+import { lackOf } from "./redundancy.ts";
 
 /** Something that an operator has to see to. */
 export interface ProblemJson {
@@ -87,7 +87,7 @@ export async function checkCluster(
       return { healthy: false, ...facts, ...nothing };
     }
     const { headers } = await listHeaders(caller, operation());
-    const zones = new Set(nodes.map(({ zone }) => zone)).size;
+    const zones = zonesOf(nodes);
     problems.push(...headers.flatMap((header) => copiesProblem(header, zones)));
     problems.push(...(await leftAttached(caller, headers)));
     problems.push(...(await halfDeleted(caller)));
@@ -152,12 +152,8 @@ async function checkedNodes(
 }
 
 function copiesProblem(header: InodeHeader, zones: number): ProblemJson[] {
-  const { copies, copyPolicy } = header;
-  if (copies <= zones) return [];
-  const code = decodeCopyPolicy(copyPolicy);
-  const wanted = code === null ? `${copies} copies` : `${copies} strips`;
-  const text = `wants ${wanted}, and there are nodes in ${zones} zones`;
-  return [{ what: "copies", subject: titleOf(header), text }];
+  const text = lackOf(header, zones);
+  return text === null ? [] : [{ what: "copies", subject: titleOf(header), text }];
 }
 
 /** Records of mounts and servers that have ended without taking them away. */

@@ -3,13 +3,11 @@ import { type FormatWish, formatCluster, isFormatted } from "../../cluster/forma
 import { clusterInfo } from "../../cluster/info.ts";
 import { listHeaders } from "../../cluster/vdis.ts";
 import { realClock } from "../../sys/clock.ts";
-import { encodeCopyPolicy } from "../../wire/ec.ts";
 import { withCluster } from "./cluster.ts";
+import { copiesAndPolicy, type Redundancy } from "./redundancy.ts";
 
 export interface FormatOrder extends Omit<FormatWish, "copyPolicy" | "copies" | "blockSizeShift"> {
-  readonly redundancy:
-    | { readonly copies: number }
-    | { readonly dataStrips: number; readonly parityStrips: number };
+  readonly redundancy: Redundancy;
   readonly objectBytes: number;
 }
 
@@ -33,11 +31,11 @@ export async function format(
   gateways: readonly Address[],
   { redundancy, objectBytes, ...order }: FormatOrder,
 ): Promise<{ readonly epoch: number; readonly createdAt: string }> {
-  const isCoded = "dataStrips" in redundancy;
+  const { copies, copyPolicy } = copiesAndPolicy(redundancy);
   const wish: FormatWish = {
     ...order,
-    copies: isCoded ? redundancy.dataStrips + redundancy.parityStrips : redundancy.copies,
-    copyPolicy: isCoded ? encodeCopyPolicy(redundancy) : 0,
+    copies,
+    copyPolicy,
     blockSizeShift: Math.log2(objectBytes),
   };
   return await withCluster(gateways, async (caller, scope) => {

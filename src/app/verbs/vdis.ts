@@ -1,7 +1,7 @@
 import type { Address } from "../../base/address.ts";
 import { SheepfsError } from "../../base/errors.ts";
 import type { Progress } from "../../base/progress.ts";
-import { createVdi } from "../../cluster/create-vdi.ts";
+import { createVdi, type VdiLayout } from "../../cluster/create-vdi.ts";
 import { deleteVdi } from "../../cluster/delete-vdi.ts";
 import { listVdis, vdiFacts } from "../../cluster/vdis.ts";
 import { realClock } from "../../sys/clock.ts";
@@ -27,13 +27,10 @@ export async function listAllVdis(
   });
 }
 
-export interface VdiWish {
+export interface VdiWish extends VdiLayout {
   /** Escaped as in the tree. */
   readonly name: string;
   readonly sizeBytes: number;
-  /** Null for the cluster's default, as with `copies`. */
-  readonly objectBytes: number | null;
-  readonly copies: number | null;
 }
 
 export async function makeVdi(gateways: readonly Address[], wish: VdiWish): Promise<VdiJson> {

@@ -1,7 +1,10 @@
 import type { ArgDef } from "citty";
+import type { Redundancy } from "../../app/verbs/redundancy.ts";
+import type { Address } from "../../base/address.ts";
 import { SheepfsError } from "../../base/errors.ts";
 import type { Values } from "../command.ts";
-import { parseCount, parseGateways, parseObjectSize } from "../parse.ts";
+import { printError } from "../output.ts";
+import { parseGateways, parseObjectSize, parseRedundancy } from "../parse.ts";
 import { UsageError } from "../usage-error.ts";
 
 export const sheep: ArgDef = {
@@ -26,18 +29,46 @@ export const layoutArgs = {
   },
   copies: {
     type: "string",
-    valueHint: "N",
-    description: "copies of each object (the cluster's default)",
+    valueHint: "N|D:P",
+    description: "copies of each object, or strips of an erasure code (the cluster's default)",
+  },
+  hypervolume: {
+    type: "boolean",
+    description: "of up to 8P, with objects of 4M; cannot be snapshotted or cloned",
   },
 } as const satisfies Record<string, ArgDef>;
 
 export function layoutOf(values: Values) {
   const objectSize = values.text("object-size");
-  const copies = values.text("copies");
+  const isHypervolume = values.flag("hypervolume");
+  if (isHypervolume && objectSize !== null) {
+    throw new UsageError("a hypervolume has objects of 4M: leave '--object-size' away");
+  }
   return {
     objectBytes: objectSize === null ? null : parseObjectSize(objectSize, "--object-size"),
-    copies: copies === null ? null : parseCount(copies, "--copies", { min: 1, max: 31 }),
-  };
+    redundancy: redundancyOf(values),
+    storePolicy: isHypervolume ? 1 : 0,
+  } as const;
+}
+
+/** Null for the cluster's default. */
+export function redundancyOf(values: Values): Redundancy | null {
+  const copies = values.text("copies");
+  return copies === null ? null : parseRedundancy(copies, "--copies");
+}
+
+/** Says on stderr what the nodes that there are cannot keep; it is made all the same. */
+export async function copiesOf(
+  gateways: readonly Address[],
+  redundancy: Redundancy | null,
+  name: string,
+) {
+  if (redundancy === null) return { copies: null, copyPolicy: 0 };
+  const { copiesAndPolicy, lackOfNew } = await import("../../app/verbs/redundancy.ts");
+  const wish = copiesAndPolicy(redundancy);
+  const lack = await lackOfNew(gateways, wish);
+  if (lack !== null) printError(`warning: VDI '${name}' ${lack}`);
+  return wish;
 }
 
 export const formatArg: ArgDef = {

@@ -1,10 +1,10 @@
 import type { Command } from "../command.ts";
 import { Interruption } from "../interrupt.ts";
 import { printError, printJson } from "../output.ts";
-import { addressList, parseCount } from "../parse.ts";
+import { addressList } from "../parse.ts";
 import { progressBar } from "../progress.ts";
 import { sizeWithUnit } from "../size-text.ts";
-import { gatewaysOf, json, layoutArgs, sheep } from "./common.ts";
+import { copiesOf, gatewaysOf, json, layoutArgs, redundancyOf, sheep } from "./common.ts";
 
 // Loaded when it runs: help and mistakes need no client.
 const backup = () => import("../../app/backup/copy.ts");
@@ -43,14 +43,14 @@ export const copy: Command = {
       what snapshots came since the last time; also goes on where that was interrupted`,
   run: async (values) => {
     const name = values.required("name");
-    const copies = values.text("copies");
+    const [to, as] = [addressList(values.required("to"), "--to"), values.text("as") ?? name];
+    const copies = await copiesOf(to, redundancyOf(values), as);
     const bar = progressBar("copy");
     using interruption = new Interruption();
     try {
       const done = await (await backup()).copyVdi({
-        ...{ from: gatewaysOf(values), to: addressList(values.required("to"), "--to") },
-        ...{ name, as: values.text("as") ?? name, resume: values.flag("resume") },
-        copies: copies === null ? null : parseCount(copies, "--copies", { min: 1, max: 31 }),
+        ...{ from: gatewaysOf(values), to, name, as, resume: values.flag("resume") },
+        ...copies,
         snapshotsOnly: values.flag("snapshots"),
         progress: (progress) => {
           interruption.check();

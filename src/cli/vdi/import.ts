@@ -7,6 +7,7 @@ import { progressBar } from "../progress.ts";
 import { sizeWithUnit } from "../size-text.ts";
 import { UsageError } from "../usage-error.ts";
 import {
+  copiesOf,
   formatArg,
   formatOf,
   gatewaysOf,
@@ -89,18 +90,21 @@ async function imported(values: Values, progress: Tell) {
     input: () => Bun.stdin.stream(),
   };
   if (base !== null) return await (await increments()).applyIncrement({ ...wish, name: base });
+  const { redundancy, ...layout } = layoutOf(values);
   const size = values.text("size");
+  const name = values.required("name");
   const guessed = file.endsWith(".qcow2") ? "qcow2" : null;
   return await (await backup()).importVdi({
     ...wish,
-    ...layoutOf(values),
-    name: values.required("name"),
+    ...layout,
+    ...(await copiesOf(wish.gateways, redundancy, name)),
+    name,
     format: formatOf(values) ?? guessed,
     sizeBytes: size === null ? null : parseSize(size, "--size"),
   });
 }
 
-const ofNewVdis = ["size", "format", "object-size", "copies"] as const;
+const ofNewVdis = ["size", "format", "object-size", "copies", "hypervolume"] as const;
 
 function checkOptions(values: Values): void {
   const base = values.text("base");
@@ -110,11 +114,15 @@ function checkOptions(values: Values): void {
   if (base !== null && values.text("name") !== null) {
     throw new UsageError("an increment is applied to the VDI of '--base': leave NAME away");
   }
-  const given = base === null ? undefined : ofNewVdis.find((name) => values.text(name) !== null);
+  const given = base === null ? undefined : ofNewVdis.find((name) => isGiven(values, name));
   if (given !== undefined) {
     throw new UsageError(`the VDI of '--base' is there: leave '--${given}' away`);
   }
   if (values.required("file") === "-" && formatOf(values) === "qcow2") {
     throw new UsageError("a qcow2 image is not read in order: give a file instead of '-'");
   }
+}
+
+function isGiven(values: Values, name: (typeof ofNewVdis)[number]): boolean {
+  return name === "hypervolume" ? values.flag(name) : values.text(name) !== null;
 }

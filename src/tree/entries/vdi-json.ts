@@ -1,4 +1,4 @@
-import { objectBytesOf } from "../../cluster/blocks.ts";
+import { isHypervolume, objectBytesOf } from "../../cluster/blocks.ts";
 import { createdMs, hexVid } from "../../cluster/inode.ts";
 import { stripsOf, type VdiFacts } from "../../cluster/vdis.ts";
 import { escapeName } from "../names.ts";
@@ -18,6 +18,7 @@ export interface VdiJson {
   readonly copyPolicy: number;
   /** The same as people write it. */
   readonly policy: string;
+  readonly hypervolume: boolean;
   readonly createdAt: string;
   readonly parentVid: string | null;
 }
@@ -45,6 +46,7 @@ export function vdiJson(header: VdiHeader): VdiJson {
     copies: header.copies,
     copyPolicy: header.copyPolicy,
     policy: policyText(header),
+    hypervolume: isHypervolume(header),
     createdAt: new Date(createdMs(header)).toISOString(),
     parentVid: header.parentVid === 0 ? null : hexVid(header.parentVid),
   };

@@ -100,6 +100,7 @@ const everyLevel: readonly (readonly [string, string])[] = [
   ["sheep --dir /d --listen 127.0.0.1:0 --copies 2", "run"],
   ["vdi list --json", "run"],
   ["vdi create a --size 10G --object-size 8M --copies 3", "run"],
+  ["vdi create a --size 5P --hypervolume --copies 4:2", "run"],
   ["vdi delete a -y -s node1:7000", "run"],
 ];
 

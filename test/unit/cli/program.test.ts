@@ -26,7 +26,7 @@ describe("help on every level teaches with an example", () => {
     ["sheep --help", ["--dir", "--listen", "--copies", "127.0.0.1:7000"]],
     ["vdi --help", ["list", "create", "delete"]],
     ["vdi list --help", ["--json", "--sheep"]],
-    ["vdi create --help", ["--size", "--object-size", "--copies"]],
+    ["vdi create --help", ["--size", "--object-size", "--copies", "--hypervolume"]],
     ["vdi delete --help", ["--yes"]],
     ["-f --help", ["--address", "--port", "--pagecache", "--objectcache", "--debug"]],
   ];
@@ -73,6 +73,9 @@ describe("a mistake is one line on stderr, nothing on stdout, exit code 64", () 
     ["mount /tmp -o uid=me", "uid=me"],
     ["vdi create a --size much", "much"],
     ["vdi create a --size 1G --copies 32", "--copies"],
+    ["vdi create a --size 1G --copies 3:1", "--copies"],
+    ["vdi create a --size 8P --hypervolume", "9007199254740991"],
+    ["vdi copy a --to b:1 --copies 4:16", "--copies"],
     ["serve", "--webdav [ADDR]:PORT"],
     ["serve --webdav 8080", "'8080'"],
     ["serve --webdav :99999", "':99999'"],

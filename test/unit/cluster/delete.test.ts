@@ -7,6 +7,7 @@ import { deleteVdi } from "../../../src/cluster/delete-vdi.ts";
 import { BtreeHeader, btreeMagic } from "../../../src/wire/btree.ts";
 import type { SheepRequest } from "../../../src/wire/header.ts";
 import { slotBytes, slotOffset, slotsAt } from "../../../src/wire/inode.ts";
+import { resultError, results } from "../../../src/wire/result.ts";
 import { ManualClock } from "../tree/manual-clock.ts";
 import { MemorySheep, never, text } from "./memory-sheep.ts";
 
@@ -36,6 +37,40 @@ function isThere(sheep: MemorySheep, vid: number): boolean {
 function writes(sheep: MemorySheep) {
   return sheep.seen.filter(({ opcode }) => opcode === "writeObject");
 }
+
+/** As a sheep that has no nodes for the data strips: attributes are erasure-coded, too. */
+function withoutStrips(): MemorySheep {
+  const sheep = new MemorySheep();
+  sheep.before = ({ opcode }) => {
+    if (opcode === "getVdiAttr") throw resultError(results.systemError.code);
+  };
+  return sheep;
+}
+
+// [S-165]
+describe("deleting one that wants more strips than there are nodes", () => {
+  const coded = { name: text("test"), copyPolicy: 0x22, copies: 6 };
+
+  test("takes it away when it never was written", async () => {
+    const sheep = withoutStrips();
+    const vid = sheep.add(coded);
+    await deleteVdi(portsOf(sheep), named("test"), never);
+    expect(isThere(sheep, vid)).toBe(false);
+  });
+
+  test("leaves one that has data, or plain copies, as it may be attached", async () => {
+    const rows = [
+      [coded, { 0: "own" }],
+      [{ name: text("test"), copies: 6 }, {}],
+    ] as const;
+    for (const [fields, slots] of rows) {
+      const sheep = withoutStrips();
+      const vid = sheep.add(fields, slots);
+      await expect(deleteVdi(portsOf(sheep), named("test"), never)).rejects.toThrow("system error");
+      expect(isThere(sheep, vid)).toBe(true);
+    }
+  });
+});
 
 describe("deleting a VDI", () => {
   test("clears every slot, then deletes it", async () => {

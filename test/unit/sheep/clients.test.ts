@@ -145,6 +145,22 @@ test("a data object of a snapshot is not written, its copy in the working VDI is
   expect(await readData(client, old, 0, 4)).toEqual(bytesOf("data"));
 });
 
+test("an erasure code decides over the number of copies that is sent with it", async () => {
+  await using sheep = await TestSheep.start();
+  const { client } = sheep;
+  const rows = [
+    { name: "plain", copies: 5, copyPolicy: 0, kept: 5 },
+    { name: "coded", copies: 2, copyPolicy: 0x22, kept: 6 },
+    { name: "most", copies: 31, copyPolicy: 0x8f, kept: 31 },
+  ];
+  for (const { name, kept, ...policy } of rows) {
+    const fields = { vdiSize: 64 * MiB, ...policy, storePolicy: 1, blockSizeShift: 22 };
+    const data = nameField(bytesOf(name));
+    const { result, header } = await client.call(vdiRequest("newVdi", fields, { data }));
+    expect([name, result, header.getUint8(32)]).toEqual([name, 0, kept]);
+  }
+});
+
 test("QEMU's way back to a snapshot works: the working VDI goes at once, slots set or not", async () => {
   await using sheep = await TestSheep.start();
   const { client } = sheep;
