@@ -3,6 +3,7 @@ import type { Scope } from "../base/scope.ts";
 import type { SheepCaller } from "../client/caller.ts";
 import { type InodeHeader, wireTimeText } from "../wire/inode.ts";
 import {
+  type AttributePlace,
   createAttribute,
   findAttribute,
   readAttribute,
@@ -88,6 +89,15 @@ export async function clearMark(
 ): Promise<void> {
   const place = await findAttribute(caller, { vdi: name, key: keys[kind] }, scope);
   if (place !== null) await removeAttribute(caller, place, scope);
+}
+
+/** Where the mark is that an import has left at a name; null when there is none. */
+export async function importMarkPlace(
+  caller: SheepCaller,
+  name: Uint8Array,
+  scope: Scope,
+): Promise<AttributePlace | null> {
+  return await findAttribute(caller, { vdi: name, key: keys.import }, scope);
 }
 
 /** Whether a VDI or snapshot has only what an import has written until it was ended. */
