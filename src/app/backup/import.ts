@@ -1,4 +1,3 @@
-import { mkdtempSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Address } from "../../base/address.ts";
 import { asSheepfsError, SheepfsError } from "../../base/errors.ts";
@@ -18,6 +17,7 @@ import { ImageReader } from "./image-file.ts";
 import { leftOf, OwnWrites, refuseOther, unfinishedExists } from "./import-left.ts";
 import { incrementMagic } from "./increment-format.ts";
 import { convertFrom, refuseWithoutQemu } from "./qemu-img.ts";
+import { SpoolFolder } from "./spool-folder.ts";
 import { clearMark, writeMark } from "./vdi-mark.ts";
 import { Writing, writeFresh, writeOver } from "./writing.ts";
 
@@ -63,17 +63,13 @@ export async function importVdi(wish: ImportWish): Promise<TransferResult> {
   }
   if (wish.format !== "qcow2") return await fromRaw(wish, path, path);
   refuseWithoutQemu();
-  const folder = temporaryFolder(path);
-  try {
-    const raw = join(folder, "raw");
-    await convertFrom({ path, format: wish.format }, raw, {
-      check: () => progress({ doneBytes: 0, totalBytes: 0 }),
-      quietMs: limits.qemuQuietMs,
-    });
-    return await fromRaw(wish, path, raw);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  using folder = temporaryFolder(path);
+  const raw = join(folder.path, "raw");
+  await convertFrom({ path, format: wish.format }, raw, {
+    check: () => progress({ doneBytes: 0, totalBytes: 0 }),
+    quietMs: limits.qemuQuietMs,
+  });
+  return await fromRaw(wish, path, raw);
 }
 
 /** Before anything is made: later all that was written would be in vain. @throws invalid | exists */
@@ -87,9 +83,9 @@ export async function refuseTagOf(
 }
 
 /** Beside the image, as that is where so much room is; TMPDIR says otherwise. */
-function temporaryFolder(path: string): string {
+function temporaryFolder(path: string): SpoolFolder {
   try {
-    return mkdtempSync(join(process.env["TMPDIR"] ?? dirname(path), ".sheepfs-import-"));
+    return SpoolFolder.make(process.env["TMPDIR"] ?? dirname(path), ".sheepfs-import-");
   } catch (thrown) {
     const error = ofFile(path, thrown);
     const text = `${error.message}; TMPDIR says where there is room for the raw image`;
