@@ -10,13 +10,13 @@ import { withCluster } from "../verbs/cluster.ts";
 import { openNamed, operation, tagOpened, withCore } from "../verbs/core.ts";
 import { deleteOneVdi, makeVdi } from "../verbs/vdis.ts";
 import { type DataPiece, heldBytes, type TellProgress, volumeSum } from "./data.ts";
-import { ContentSum } from "./digest.ts";
+import { ContentSum, isZero } from "./digest.ts";
 import type { ImageFormat, TransferResult } from "./export.ts";
 import { ofFile } from "./file-error.ts";
 import { ImageReader } from "./image-file.ts";
 import { leftOf, OwnWrites, refuseOther, unfinishedExists } from "./import-left.ts";
 import { incrementMagic } from "./increment-format.ts";
-import { convertFrom, refuseWithoutQemu } from "./qemu-img.ts";
+import { convertFrom, qcow2SectorBytes, refuseWithoutQemu } from "./qemu-img.ts";
 import { SpoolFolder } from "./spool-folder.ts";
 import { clearMark, writeMark } from "./vdi-mark.ts";
 import { Writing, writeFresh, writeOver } from "./writing.ts";
@@ -99,12 +99,34 @@ async function fromRaw(wish: ImportWish, path: string, raw: string): Promise<Tra
     throw new SheepfsError("invalid", `'${path}' is empty: give '--size' for a VDI of zeros`);
   }
   const sizeBytes = wish.sizeBytes ?? image.sizeBytes;
-  if (sizeBytes < image.sizeBytes) {
+  const cut = sizeBytes < image.sizeBytes && (await endsInZeros(wish, sizeBytes, image));
+  if (sizeBytes < image.sizeBytes && !cut) {
     const text = `'${path}' has ${image.sizeBytes} bytes, more than ${sizeBytes}`;
     throw new SheepfsError("no_space", text);
   }
-  const pieces = await refusing(image.data(), wish, `'${path}'`);
+  const data = cut ? cutAt(image.data(), sizeBytes) : image.data();
+  const pieces = await refusing(data, wish, `'${path}'`);
   return await intoVdi(wish, sizeBytes, { pieces, image });
+}
+
+/** A qcow2 image of a VDI whose size is no multiple of a sector has zeros behind it. */
+async function endsInZeros(
+  { format }: ImportWish,
+  sizeBytes: number,
+  image: ImageReader,
+): Promise<boolean> {
+  const length = image.sizeBytes - sizeBytes;
+  if (format !== "qcow2" || length >= qcow2SectorBytes) return false;
+  return isZero(await image.read(sizeBytes, length));
+}
+
+async function* cutAt(
+  pieces: AsyncIterable<DataPiece>,
+  sizeBytes: number,
+): AsyncGenerator<DataPiece> {
+  for await (const { offset, bytes } of pieces) {
+    if (offset < sizeBytes) yield { offset, bytes: bytes.subarray(0, sizeBytes - offset) };
+  }
 }
 
 const qcow2Magic = "QFI\xfb";
