@@ -33,6 +33,8 @@ export interface CoreOptions extends ConnectOptions {
   readonly self: Holder;
   /** Names of VDIs to attach at once, as `vdi/mount` takes them. */
   readonly attach: readonly string[];
+  /** It is an import: nobody else attaches what one has left. */
+  readonly imports?: boolean;
 }
 
 /** A cluster as a tree, without any way to reach it: what every frontend is started with. */
@@ -113,14 +115,14 @@ export async function openCore(options: CoreOptions, scope: Scope | null): Promi
 }
 
 function volumesOf(options: CoreOptions, client: SheepClient): AttachedVolumes {
-  const { log, readOnly, timeoutMs, self } = options;
+  const { log, readOnly, timeoutMs, self, imports = false } = options;
   const resolver = {
     resolve: (name: VdiName, scope: Scope) => resolveVdi(client, name, scope),
   };
   const common = { clock: realClock, log };
   return new AttachedVolumes({
     ports: { store: client.store, resolver, timeoutMs, cache: new SliceCache(), ...common },
-    holds: vdiHolds({ caller: client, isGone, self, ...common }),
+    holds: vdiHolds({ caller: client, isGone, self, imports, ...common }),
     readOnly,
     cluster: {
       begin: () => client.identify(ownScope()),

@@ -1,4 +1,5 @@
 import { write, writeSync } from "node:fs";
+import { ofFile } from "../app/backup/file-error.ts";
 
 /** Writes a command's result to stdout; returns when it is out. */
 export async function printOutput(text: string): Promise<void> {
@@ -9,6 +10,7 @@ export async function printOutput(text: string): Promise<void> {
  * The same for bytes, which may be changed when it returns. Not `Bun.write`, which cuts a file that
  * others write to as well.
  * @returns false when the reader has seen enough (`| head`), which is no failure of ours
+ * @throws no_space | … naming stdout
  */
 async function printBytes(bytes: Uint8Array): Promise<boolean> {
   let rest = bytes;
@@ -18,7 +20,7 @@ async function printBytes(bytes: Uint8Array): Promise<boolean> {
     } catch (error) {
       const code = error instanceof Error && "code" in error ? error.code : null;
       if (code === "EPIPE") return false;
-      if (code !== "EAGAIN") throw error;
+      if (code !== "EAGAIN") throw ofFile("stdout", error);
       // Somebody has made the pipe non-blocking, and it is full.
       await Bun.sleep(fullPipeMs);
     }
@@ -39,7 +41,7 @@ export async function printBytesBeside(bytes: Uint8Array): Promise<boolean> {
     const code = error !== null && "code" in error ? error.code : null;
     if (code === "EPIPE") return false;
     if (code === "EAGAIN") await Bun.sleep(fullPipeMs);
-    else if (error !== null) throw error;
+    else if (error !== null) throw ofFile("stdout", error);
     else done += count;
   }
   return true;

@@ -14,6 +14,7 @@ import { headerIfThere, hexVid, readInodePart, writeInodePart } from "./inode.ts
 import { type VdiNameLike, vdiText } from "./name.ts";
 import { findVdi, nameFields, resolveVdi } from "./resolve.ts";
 import { refuseUsed } from "./use.ts";
+import { importMarkPlace } from "./vdi-mark.ts";
 
 /** What is needed to delete a VDI. */
 export type DeletePorts = Pick<HoldPorts, "caller" | "clock" | "isGone">;
@@ -36,8 +37,12 @@ export async function deleteVdi(
   const header = await resolveVdi(caller, name, scope);
   const left = await refuseUsed(ports, header, scope);
   const newScope = (): Scope => deadlineScope(clock, limits.operationTimeoutMs);
+  // Attributes hang on the name: later nobody finds it.
+  const mark = header.isSnapshot ? null : await importMarkPlace(caller, header.name, newScope());
   await deleteWhole({ caller, newScope, progress }, name, header);
-  if (left !== null) await removeAttribute(caller, left.place, newScope());
+  for (const place of [left?.place ?? null, mark]) {
+    if (place !== null) await removeAttribute(caller, place, newScope());
+  }
 }
 
 interface Steps {

@@ -27,6 +27,7 @@ import {
 import { clusterHasLocks } from "./info.ts";
 import { busy, gatewaysText, lockOwner, lockVdi, releaseVdi } from "./locks.ts";
 import { nameText } from "./name.ts";
+import { refuseHalfImport } from "./vdi-mark.ts";
 
 /** What holding VDIs needs of the outside. */
 export interface HoldPorts {
@@ -36,6 +37,8 @@ export interface HoldPorts {
   readonly self: Holder;
   /** Whether that one is known to have ended; never true for one that might run. */
   readonly isGone: (holder: Holder) => boolean;
+  /** It is an import, which may write what another one has left. */
+  readonly imports?: boolean;
 }
 
 /** A VDI that is ours alone to write, as far as the others ask. */
@@ -206,9 +209,8 @@ export async function holdVdi(ports: HoldPorts, name: Uint8Array, scope: Scope):
   const hasLocks = await clusterHasLocks(ports.caller, scope);
   const { place, record, before } = await takeRecord(ports, name, scope);
   const hold = new VdiHold(ports, { name, hasLocks, place, record });
-  if (!hasLocks) return hold;
   try {
-    await hold.lock(before?.lock ?? null, scope);
+    if (hasLocks) await hold.lock(before?.lock ?? null, scope);
   } catch (thrown) {
     await removeOwn(ports, name, place, scope).catch((also: unknown) => {
       const { message } = asSheepfsError(also);
@@ -216,7 +218,25 @@ export async function holdVdi(ports: HoldPorts, name: Uint8Array, scope: Scope):
     });
     throw thrown;
   }
+  await refuseHalf(ports, { name, hold }, scope);
   return hold;
+}
+
+/** After it is ours: what was taken over of one that was killed is given back too. @throws busy */
+async function refuseHalf(
+  { caller, log, imports }: HoldPorts,
+  { name, hold }: { readonly name: Uint8Array; readonly hold: VdiHold },
+  scope: Scope,
+): Promise<void> {
+  if (imports === true) return;
+  try {
+    await refuseHalfImport(caller, name, scope);
+  } catch (thrown) {
+    await hold.release(scope).catch((also: unknown) => {
+      log.error(`VDI '${nameText(name)}' stays attached: ${asSheepfsError(also).message}`);
+    });
+    throw thrown;
+  }
 }
 
 interface TakenRecord {

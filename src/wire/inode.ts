@@ -25,6 +25,11 @@ export function wireTimeMs({ seconds, nanoseconds }: WireTime): number {
   return seconds * 1000 + Math.floor(nanoseconds / 1e6);
 }
 
+/** As a word, to the nanosecond. */
+export function wireTimeText({ seconds, nanoseconds }: WireTime): string {
+  return `${seconds}.${String(nanoseconds).padStart(9, "0")}`;
+}
+
 export const InodeHeaderStruct = struct(
   {
     name: bytes(0, nameFieldBytes),

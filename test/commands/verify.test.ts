@@ -38,7 +38,7 @@ test.skipIf(!seesDisk())(
     await fill(cluster, "a", [[0, noise(20 * MiB)]]);
     const gateways = [parseAddress(cluster.address)];
     const common = { gateways, name: "a", verify: true, resume: false };
-    const hooks = { out: async () => true, progress: () => {} };
+    const hooks = { out: async () => true, progress: () => {}, note: () => {} };
     const image = async (format: ImageFormat): Promise<void> => {
       const path = join(folder.path, format);
       await exportVdi({ ...common, ...hooks, path, format });

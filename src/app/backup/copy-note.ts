@@ -1,6 +1,6 @@
+import type { VdiMark } from "../../cluster/vdi-mark.ts";
 import type { InodeHeader } from "../../wire/inode.ts";
 import { stateIdOf, vdiKey } from "./state-id.ts";
-import type { VdiMark } from "./vdi-mark.ts";
 
 /** A state that a copy has, as keys, since names and tags may be given to others. */
 interface NotedState {

@@ -2,6 +2,7 @@ import type { Address } from "../../base/address.ts";
 import { sameBytes } from "../../base/bytes.ts";
 import { SheepfsError } from "../../base/errors.ts";
 import { checkTag } from "../../cluster/snapshot-vdi.ts";
+import { isMarked, readMark, type VdiMark } from "../../cluster/vdi-mark.ts";
 import { listHeaders, vdiFacts } from "../../cluster/vdis.ts";
 import { escapeTag, unescapeName } from "../../tree/names.ts";
 import type { InodeHeader } from "../../wire/inode.ts";
@@ -9,7 +10,6 @@ import { withCluster } from "../verbs/cluster.ts";
 import { type CopyNote, copyNoteOf, keyOf } from "./copy-note.ts";
 import { sumHex } from "./digest.ts";
 import { stateIdOf, stateKey } from "./state-id.ts";
-import { isMarked, readMark, type VdiMark } from "./vdi-mark.ts";
 
 /** One state of a VDI that is copied, the oldest first. */
 export interface CopyState {

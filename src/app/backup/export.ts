@@ -7,7 +7,7 @@ import { openNamed, withCore } from "../verbs/core.ts";
 import { heldBytes, readAll, refuseCleared, type TellProgress } from "./data.ts";
 import { ContentSum } from "./digest.ts";
 import { ImageReader, ImageWriter } from "./image-file.ts";
-import { convertTo, refuseWithoutQemu } from "./qemu-img.ts";
+import { convertTo, qcow2SectorBytes, refuseWithoutQemu } from "./qemu-img.ts";
 import { stateIdOf } from "./state-id.ts";
 
 export type ImageFormat = "raw" | "qcow2";
@@ -35,6 +35,8 @@ export interface ExportWish {
   /** Takes all bytes in order, zeros too; false when no more are wanted. */
   readonly out: (bytes: Uint8Array) => Promise<boolean>;
   readonly progress: TellProgress;
+  /** Told what is otherwise than may be thought. */
+  readonly note: (text: string) => void;
 }
 
 /**
@@ -55,7 +57,7 @@ export async function exportVdi(wish: ExportWish): Promise<TransferResult> {
 async function toImage(
   volume: Volume,
   path: string,
-  { name, format, resume, verify, progress }: ExportWish,
+  { name, format, resume, verify, progress, note }: ExportWish,
 ): Promise<Omit<TransferResult, "name">> {
   const { sizeBytes } = volume;
   const source = stateIdOf(volume.header);
@@ -85,6 +87,11 @@ async function toImage(
       const target = { path: `${path}.${format}.part`, format, compare: verify };
       await convertTo(target, image.partPath, watching);
       await image.finish(resolve(target.path));
+      const over = sizeBytes % qcow2SectorBytes;
+      if (over > 0) {
+        const larger = `'${path}' has ${sizeBytes - over + qcow2SectorBytes} bytes`;
+        note(`${larger}, as qcow2 counts sectors; import it with '--size ${sizeBytes}'`);
+      }
     }
     return { sizeBytes, dataBytes, digest };
   } catch (thrown) {

@@ -1,4 +1,4 @@
-import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
+import { closeSync, openSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { asSheepfsError, SheepfsError } from "../../base/errors.ts";
@@ -12,6 +12,7 @@ import { ofFile } from "./file-error.ts";
 import { type ImportWish, refuseTagOf } from "./import.ts";
 import { type IncrementEnd, sumFrom } from "./increment-format.ts";
 import { type ChangedPlace, IncrementReader } from "./increment-reader.ts";
+import { SpoolFolder } from "./spool-folder.ts";
 import { stateText } from "./state-id.ts";
 import { clear, Writing } from "./writing.ts";
 
@@ -33,15 +34,11 @@ export async function applyIncrement(wish: ApplyWish): Promise<IncrementResult> 
     return await applyChecked(wish, reader);
   }
   // Nothing may be written before its end was seen.
-  const folder = mkdtempSync(join(tmpdir(), "sheepfs-import-"));
-  try {
-    const copy = join(folder, "increment");
-    await spool(input(), copy, wish.progress);
-    await using reader = await IncrementReader.open(copy, "stdin");
-    return await applyChecked(wish, reader);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  using folder = SpoolFolder.make(tmpdir(), "sheepfs-import-");
+  const copy = join(folder.path, "increment");
+  await spool(input(), copy, wish.progress);
+  await using reader = await IncrementReader.open(copy, "stdin");
+  return await applyChecked(wish, reader);
 }
 
 async function spool(

@@ -1,24 +1,25 @@
-import { mkdtempSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Address } from "../../base/address.ts";
 import { asSheepfsError, SheepfsError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
 import type { VdiLayout } from "../../cluster/create-vdi.ts";
-import { findVdi } from "../../cluster/resolve.ts";
 import { checkTag, refuseTag } from "../../cluster/snapshot-vdi.ts";
-import { vdiFacts } from "../../cluster/vdis.ts";
+import { wholeNote } from "../../cluster/vdi-mark.ts";
 import { unescapeName } from "../../tree/names.ts";
+import type { Core } from "../core.ts";
 import { withCluster } from "../verbs/cluster.ts";
 import { openNamed, operation, tagOpened, withCore } from "../verbs/core.ts";
-import { deleteOneVdi, makeVdi, showVdi } from "../verbs/vdis.ts";
+import { deleteOneVdi, makeVdi } from "../verbs/vdis.ts";
 import { type DataPiece, heldBytes, type TellProgress, volumeSum } from "./data.ts";
-import { ContentSum } from "./digest.ts";
+import { ContentSum, isZero } from "./digest.ts";
 import type { ImageFormat, TransferResult } from "./export.ts";
 import { ofFile } from "./file-error.ts";
 import { ImageReader } from "./image-file.ts";
+import { leftOf, OwnWrites, refuseOther, unfinishedExists } from "./import-left.ts";
 import { incrementMagic } from "./increment-format.ts";
-import { convertFrom, refuseWithoutQemu } from "./qemu-img.ts";
-import { clearMark, isMarked, readMark, writeMark } from "./vdi-mark.ts";
+import { convertFrom, qcow2SectorBytes, refuseWithoutQemu } from "./qemu-img.ts";
+import { SpoolFolder } from "./spool-folder.ts";
+import { clearMark, writeMark } from "./vdi-mark.ts";
 import { Writing, writeFresh, writeOver } from "./writing.ts";
 
 export interface ImportWish extends VdiLayout {
@@ -54,25 +55,20 @@ export async function importVdi(wish: ImportWish): Promise<TransferResult> {
     if (wish.sizeBytes === null) {
       throw new SheepfsError("invalid", "a stream has no size to be seen: give '--size'");
     }
-    return await intoVdi(
-      wish,
-      wish.sizeBytes,
-      await refusing(inPieces(wish.input()), wish, "stdin"),
-    );
+    return await intoVdi(wish, wish.sizeBytes, {
+      pieces: await refusing(inPieces(wish.input()), wish, "stdin"),
+      image: null,
+    });
   }
   if (wish.format !== "qcow2") return await fromRaw(wish, path, path);
   refuseWithoutQemu();
-  const folder = temporaryFolder(path);
-  try {
-    const raw = join(folder, "raw");
-    await convertFrom({ path, format: wish.format }, raw, {
-      check: () => progress({ doneBytes: 0, totalBytes: 0 }),
-      quietMs: limits.qemuQuietMs,
-    });
-    return await fromRaw(wish, path, raw);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  using folder = temporaryFolder(path);
+  const raw = join(folder.path, "raw");
+  await convertFrom({ path, format: wish.format }, raw, {
+    check: () => progress({ doneBytes: 0, totalBytes: 0 }),
+    quietMs: limits.qemuQuietMs,
+  });
+  return await fromRaw(wish, path, raw);
 }
 
 /** Before anything is made: later all that was written would be in vain. @throws invalid | exists */
@@ -86,9 +82,9 @@ export async function refuseTagOf(
 }
 
 /** Beside the image, as that is where so much room is; TMPDIR says otherwise. */
-function temporaryFolder(path: string): string {
+function temporaryFolder(path: string): SpoolFolder {
   try {
-    return mkdtempSync(join(process.env["TMPDIR"] ?? dirname(path), ".sheepfs-import-"));
+    return SpoolFolder.make(process.env["TMPDIR"] ?? dirname(path), ".sheepfs-import-");
   } catch (thrown) {
     const error = ofFile(path, thrown);
     const text = `${error.message}; TMPDIR says where there is room for the raw image`;
@@ -102,11 +98,34 @@ async function fromRaw(wish: ImportWish, path: string, raw: string): Promise<Tra
     throw new SheepfsError("invalid", `'${path}' is empty: give '--size' for a VDI of zeros`);
   }
   const sizeBytes = wish.sizeBytes ?? image.sizeBytes;
-  if (sizeBytes < image.sizeBytes) {
+  const cut = sizeBytes < image.sizeBytes && (await endsInZeros(wish, sizeBytes, image));
+  if (sizeBytes < image.sizeBytes && !cut) {
     const text = `'${path}' has ${image.sizeBytes} bytes, more than ${sizeBytes}`;
     throw new SheepfsError("no_space", text);
   }
-  return await intoVdi(wish, sizeBytes, await refusing(image.data(), wish, `'${path}'`));
+  const data = cut ? cutAt(image.data(), sizeBytes) : image.data();
+  const pieces = await refusing(data, wish, `'${path}'`);
+  return await intoVdi(wish, sizeBytes, { pieces, image });
+}
+
+/** A qcow2 image of a VDI whose size is no multiple of a sector has zeros behind it. */
+async function endsInZeros(
+  { format }: ImportWish,
+  sizeBytes: number,
+  image: ImageReader,
+): Promise<boolean> {
+  const length = image.sizeBytes - sizeBytes;
+  if (format !== "qcow2" || length >= qcow2SectorBytes) return false;
+  return isZero(await image.read(sizeBytes, length));
+}
+
+async function* cutAt(
+  pieces: AsyncIterable<DataPiece>,
+  sizeBytes: number,
+): AsyncGenerator<DataPiece> {
+  for await (const { offset, bytes } of pieces) {
+    if (offset < sizeBytes) yield { offset, bytes: bytes.subarray(0, sizeBytes - offset) };
+  }
 }
 
 const qcow2Magic = "QFI\xfb";
@@ -134,14 +153,22 @@ async function refusing(
   })();
 }
 
+/** What is imported. */
+interface Source {
+  /** In order. */
+  readonly pieces: AsyncIterable<DataPiece>;
+  /** The same where it can be read again; null for a stream. */
+  readonly image: ImageReader | null;
+}
+
 async function intoVdi(
   wish: ImportWish,
   sizeBytes: number,
-  pieces: AsyncIterable<DataPiece>,
+  source: Source,
 ): Promise<TransferResult> {
   const { gateways, name, resume } = wish;
   const { objectBytes, copies, copyPolicy = 0, storePolicy = 0 } = wish;
-  const left = await leftOf(gateways, name, sizeBytes);
+  const left = await leftOf(wish, sizeBytes);
   if (left === "unfinished") {
     if (!resume) throw unfinishedExists(name);
     await refuseOther(wish, sizeBytes);
@@ -152,60 +179,22 @@ async function intoVdi(
     else await makeVdi(gateways, { name, sizeBytes, objectBytes, copies, copyPolicy, storePolicy });
     await writeMark(gateways, { name, kind: "import" }, null);
   }
+  const own = left === "unfinished" ? new OwnWrites(name) : null;
   let tagged = false;
   const made = (): void => {
     tagged = true;
   };
   try {
-    const done = await fillVdi(wish, { sizeBytes, fresh: left !== "unfinished", made }, pieces);
+    const done = await fillVdi(wish, { sizeBytes, own, made }, source);
     await clearMark(gateways, { name, kind: "import" });
     return done;
   } catch (thrown) {
     if (tagged) throw allOfIt(wish, thrown);
+    if (own?.foreign === true) throw thrown;
     // What somebody else has written to is not ours to delete.
     const keep = resume || asSheepfsError(thrown).code === "busy";
     throw keep ? unfinishedLeft(name, thrown) : await withoutVdi(wish, thrown);
   }
-}
-
-/** What there is of the name: an import that did not end, or a VDI of that size without any data. */
-async function leftOf(
-  gateways: readonly Address[],
-  written: string,
-  sizeBytes: number,
-): Promise<"unfinished" | "untouched" | null> {
-  const name = unescapeName(written);
-  return await withCluster(gateways, async (caller, scope) => {
-    const header = await findVdi(caller, { name, snapshot: null }, scope);
-    if (header === null) return null;
-    const mark = await readMark(caller, { name, kind: "import" }, scope);
-    if (mark !== null && isMarked(mark, header)) return "unfinished";
-    const facts = await vdiFacts(caller, header.vid, scope);
-    const empty = facts !== null && facts.ownBlocks + facts.sharedBlocks === 0;
-    return empty && header.vdiSize === sizeBytes ? "untouched" : null;
-  });
-}
-
-function unfinishedExists(name: string): SheepfsError {
-  const text = `VDI '${name}' exists, of an import that did not end`;
-  return new SheepfsError("exists", `${text}: go on with '--resume', or delete it`);
-}
-
-/** What is to be gone on with has to be what would be made. */
-async function refuseOther(wish: ImportWish, sizeBytes: number): Promise<void> {
-  const { name } = wish;
-  const shown = await showVdi(wish.gateways, name);
-  const sameSize = shown.sizeBytes === sizeBytes;
-  const sameObjects = (wish.objectBytes ?? shown.objectBytes) === shown.objectBytes;
-  const { copies, copyPolicy = 0 } = wish;
-  const sameCopies =
-    copies === null || (shown.copies === copies && shown.copyPolicy === copyPolicy);
-  const sameIndex = wish.storePolicy !== 1 || shown.hypervolume;
-  if (sameSize && sameObjects && sameCopies && sameIndex) return;
-  const kind = shown.hypervolume ? "is a hypervolume and " : "";
-  const kept = shown.copyPolicy === 0 ? `${shown.copies} copies` : `${shown.copies} strips`;
-  const is = `VDI '${name}' ${kind}has ${shown.sizeBytes} bytes in objects of ${shown.objectBytes}, ${kept} of each`;
-  throw new SheepfsError("invalid", `${is}: it was begun as another; delete it to begin anew`);
 }
 
 function unfinishedLeft(name: string, thrown: unknown): SheepfsError {
@@ -235,24 +224,29 @@ async function withoutVdi({ gateways, name }: ImportWish, thrown: unknown): Prom
 
 interface Filling {
   readonly sizeBytes: number;
-  /** It has nothing yet. */
-  readonly fresh: boolean;
+  /** What an earlier import has left in it; null when it has nothing yet. */
+  readonly own: OwnWrites | null;
   /** Told when its snapshot is there. */
   readonly made: () => void;
 }
 
 async function fillVdi(
   wish: ImportWish,
-  { sizeBytes, fresh, made }: Filling,
-  pieces: AsyncIterable<DataPiece>,
+  { sizeBytes, own, made }: Filling,
+  { pieces, image }: Source,
 ): Promise<TransferResult> {
   const { gateways, name, progress } = wish;
-  return await withCore(gateways, false, async (core) => {
+  const fill = async (core: Core): Promise<TransferResult> => {
     const volume = await openNamed(core, name);
     // Between being made and being attached it is anybody's.
-    if (fresh && (await heldBytes(volume)) > 0) {
+    if (own === null && (await heldBytes(volume)) > 0) {
       throw new SheepfsError("busy", `VDI '${name}' is written to by somebody else`);
     }
+    if (image !== null) await own?.refuseForeign(volume, image, progress);
+    const write = (piece: DataPiece): Promise<void> =>
+      own === null
+        ? writeFresh(volume, piece)
+        : writeOver(volume, piece, (there) => own.check(there, piece.bytes));
     const sum = new ContentSum();
     const writing = new Writing();
     let dataBytes = 0;
@@ -268,7 +262,7 @@ async function fillVdi(
         sum.add(piece);
         dataBytes += piece.bytes.length;
         progress({ doneBytes: end, totalBytes: sizeBytes });
-        await writing.begin(() => (fresh ? writeFresh(volume, piece) : writeOver(volume, piece)));
+        await writing.begin(() => write(piece));
       }
     } finally {
       await writing.settled();
@@ -277,18 +271,20 @@ async function fillVdi(
     if (wish.path === null && endBytes < sizeBytes) throw cutShort(endBytes, sizeBytes);
     await volume.flush(operation());
     // What an earlier one has written is not to be taken for granted.
-    if (wish.verify || !fresh) {
+    if (wish.verify || own !== null) {
       if ((await volumeSum(volume, progress)).value !== sum.value) {
         throw new SheepfsError("corrupt", `VDI '${name}' does not read back as it was written`);
       }
     }
     if (wish.tag !== null) {
       // With that it is no longer the marked one, so that it is never done without.
+      await writeMark(gateways, { name, kind: "import" }, wholeNote);
       await tagOpened(core, volume, wish.tag);
       made();
     }
     return { name, sizeBytes, dataBytes, digest: sum.digest(sizeBytes) };
-  });
+  };
+  return await withCore(gateways, false, fill, { imports: true });
 }
 
 /** Whoever writes a stream ends it in the same way when it fails. */

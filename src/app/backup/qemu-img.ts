@@ -9,6 +9,9 @@ import type { ImageFormat } from "./export.ts";
 const program = "qemu-img";
 const checkMs = 200;
 
+/** An image of it has a multiple of that as its size, with zeros behind what it was made of. */
+export const qcow2SectorBytes = 512;
+
 /** What is looked at while it runs. */
 export interface Watching {
   /** Called again and again; it throws when there is to be no more. */

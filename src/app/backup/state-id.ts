@@ -1,7 +1,7 @@
 import { SheepfsError } from "../../base/errors.ts";
 import { hexVid } from "../../cluster/inode.ts";
 import { escapeName } from "../../tree/names.ts";
-import type { InodeHeader, WireTime } from "../../wire/inode.ts";
+import { type InodeHeader, wireTimeText } from "../../wire/inode.ts";
 
 /** Which state of which VDI something was made from: no other one of any cluster has the same. */
 export interface StateId {
@@ -25,8 +25,8 @@ export function stateIdOf({
     name: escapeName(name),
     tag: isSnapshot ? escapeName(tag) : "",
     vid: hexVid(vid),
-    created: timeText(createTime),
-    taken: isSnapshot ? timeText(snapTime) : null,
+    created: wireTimeText(createTime),
+    taken: isSnapshot ? wireTimeText(snapTime) : null,
   };
 }
 
@@ -56,8 +56,4 @@ export function stateIdFrom(value: unknown, path: string): StateId {
   const texts = [name, tag, vid, created].every((text) => typeof text === "string");
   if (texts && (taken === null || typeof taken === "string")) return value as StateId;
   throw new SheepfsError("corrupt", `'${path}' does not say what it was made from`);
-}
-
-function timeText({ seconds, nanoseconds }: WireTime): string {
-  return `${seconds}.${String(nanoseconds).padStart(9, "0")}`;
 }

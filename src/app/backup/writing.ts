@@ -49,10 +49,18 @@ export async function writeFresh(volume: Volume, piece: DataPiece): Promise<void
   for (const { offset, bytes } of joinedRuns(piece)) await volume.write(bytes, offset, operation());
 }
 
-/** Writes a piece, zeros too, to where anything may be; what is as it shall be is not written. */
-export async function writeOver(volume: Volume, piece: DataPiece): Promise<void> {
+/**
+ * Writes a piece, zeros too, to where anything may be; what is as it shall be is not written.
+ * @param look told what is there; nothing is written when it throws
+ */
+export async function writeOver(
+  volume: Volume,
+  piece: DataPiece,
+  look: (there: DataPiece) => void = () => {},
+): Promise<void> {
   const there = new Uint8Array(piece.bytes.length);
   await volume.read(there, piece.offset, operation());
+  look({ offset: piece.offset, bytes: there });
   for (const { offset, bytes } of joined(piece, changedRuns(piece, there))) {
     if (isZero(bytes)) await clear(volume, offset, bytes.length);
     else await volume.write(bytes, offset, operation());

@@ -20,12 +20,14 @@ export async function withCore<T>(
   gateways: readonly Address[],
   readOnly: boolean,
   work: (core: Core) => Promise<T>,
+  { imports = false }: { readonly imports?: boolean } = {},
 ): Promise<T> {
   const core = await openCore(
     {
       ...{ gateways, readOnly, objectCache: false, pageCache: false, scratch: false },
       wants: "much",
       ...{ log: silentLogger, timeoutMs: limits.operationTimeoutMs, self: newHolder(), attach: [] },
+      imports,
     },
     operation(),
   );

@@ -3,6 +3,7 @@ import { SheepfsError } from "../../base/errors.ts";
 import type { Progress } from "../../base/progress.ts";
 import { createVdi, type VdiLayout } from "../../cluster/create-vdi.ts";
 import { deleteVdi } from "../../cluster/delete-vdi.ts";
+import { isHalfImport } from "../../cluster/vdi-mark.ts";
 import { listVdis, vdiFacts } from "../../cluster/vdis.ts";
 import { realClock } from "../../sys/clock.ts";
 import { renderVdiList } from "../../tree/entries/render-vdi-list.ts";
@@ -53,15 +54,21 @@ export async function deleteOneVdi(
   return { deleted: written };
 }
 
+export interface ShownVdiJson extends ListedVdiJson {
+  /** Only where it is so: it has a part of an image alone. */
+  readonly unfinishedImport?: true;
+}
+
 /** All that is known of one VDI or snapshot; `written` as above. */
 export async function showVdi(
   gateways: readonly Address[],
   written: string,
-): Promise<ListedVdiJson> {
+): Promise<ShownVdiJson> {
   return await withCluster(gateways, async (caller, scope) => {
     const { header } = await namedVdi(caller, written, scope);
     const facts = await vdiFacts(caller, header.vid, scope);
-    if (facts !== null) return listedJson(facts);
+    const half = facts !== null && (await isHalfImport(caller, header, scope));
+    if (facts !== null) return { ...listedJson(facts), ...(half && { unfinishedImport: true }) };
     throw new SheepfsError("not_found", `'${written}' was deleted just now`);
   });
 }

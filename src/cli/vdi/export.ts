@@ -44,7 +44,7 @@ export const exportCommand: Command = {
   sheepfs vdi export test@wednesday wednesday.inc --since tuesday --after tuesday.inc
       the same, and reads nothing that did not change: tuesday's checksum is in tuesday.inc
   sheepfs vdi export test@monday monday.qcow2
-      by qemu-img; needs room for the data once more while it runs
+      by qemu-img; needs room for the data once more while it runs, and has whole sectors of 512 bytes
   sheepfs vdi export test@monday - | zstd > monday.img.zst
       all bytes in order, zeros too`,
   run: async (values) => {
@@ -56,6 +56,7 @@ export const exportCommand: Command = {
     const wish = {
       ...{ gateways: gatewaysOf(values), name: values.required("name"), path },
       ...{ verify: values.flag("verify"), resume: values.flag("resume"), out: printBytesBeside },
+      note: (text: string) => printError(`note: ${text}`),
       progress: (progress: Progress) => {
         interruption.check();
         bar.tell(progress);

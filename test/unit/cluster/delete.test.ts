@@ -4,6 +4,7 @@ import { limits } from "../../../src/base/limits.ts";
 import type { Progress } from "../../../src/base/progress.ts";
 import { type Scope, throwIfEnded } from "../../../src/base/scope.ts";
 import { deleteVdi } from "../../../src/cluster/delete-vdi.ts";
+import { readMark, writeMark } from "../../../src/cluster/vdi-mark.ts";
 import { BtreeHeader, btreeMagic } from "../../../src/wire/btree.ts";
 import type { SheepRequest } from "../../../src/wire/header.ts";
 import { slotBytes, slotOffset, slotsAt } from "../../../src/wire/inode.ts";
@@ -84,6 +85,16 @@ describe("deleting a VDI", () => {
     expect(writes(sheep)).toEqual([
       { opcode: "writeObject", vid, offset: slotOffset(0), length: 16 * slotBytes },
     ]);
+  });
+
+  test("that an import has left removes the mark of it", async () => {
+    const sheep = new MemorySheep();
+    sheep.add({ name: text("test") }, {});
+    await writeMark(sheep, { name: text("test"), kind: "import" }, null, never);
+    await deleteVdi(portsOf(sheep), named("test"), never);
+    expect(sheep.seen.map(({ opcode }) => opcode)).toContain("removeObject");
+    sheep.add({ name: text("test") }, {});
+    expect(await readMark(sheep, { name: text("test"), kind: "import" }, never)).toBe(null);
   });
 
   test("that is large and full clears it in bounded runs, which begin and end at set slots", async () => {

@@ -109,7 +109,7 @@ describe("a VDI that is attached for writing", () => {
     const world = new World();
     const opcodes = (): string[] => world.sheep.seen.splice(0).map(({ opcode }) => opcode);
     const hold = await world.hold("a");
-    expect(opcodes().length).toBeLessThanOrEqual(7);
+    expect(opcodes().length).toBeLessThanOrEqual(8);
     await hold.check(world.vid, never);
     expect(opcodes()).toEqual([]);
     world.clock.advance(limits.holdCheckMs);
