@@ -7,7 +7,7 @@ import { BtreeHeader, btreeMagic } from "../wire/btree.ts";
 import { vdiRequest } from "../wire/header.ts";
 import { type InodeHeader, slotBytes, slotOffset, slotsAt } from "../wire/inode.ts";
 import { results } from "../wire/result.ts";
-import { removeAttribute } from "./attributes.ts";
+import { type AttributePlace, removeAttribute } from "./attributes.ts";
 import { isHypervolume, objectBytesOf, slotsOf } from "./blocks.ts";
 import type { HoldPorts } from "./holds.ts";
 import { headerIfThere, hexVid, readInodePart, writeInodePart } from "./inode.ts";
@@ -38,10 +38,24 @@ export async function deleteVdi(
   const left = await refuseUsed(ports, header, scope);
   const newScope = (): Scope => deadlineScope(clock, limits.operationTimeoutMs);
   // Attributes hang on the name: later nobody finds it.
-  const mark = header.isSnapshot ? null : await importMarkPlace(caller, header.name, newScope());
+  const mark = header.isSnapshot ? null : await markLeft(caller, header.name, newScope());
   await deleteWhole({ caller, newScope, progress }, name, header);
   for (const place of [left?.place ?? null, mark]) {
     if (place !== null) await removeAttribute(caller, place, newScope());
+  }
+}
+
+/** Where a sheep cannot look for attributes (see `refuseUsed`) a mark stays, which names what is gone. */
+async function markLeft(
+  caller: SheepCaller,
+  name: Uint8Array,
+  scope: Scope,
+): Promise<AttributePlace | null> {
+  try {
+    return await importMarkPlace(caller, name, scope);
+  } catch (thrown) {
+    if (asSheepfsError(thrown).code === "internal") return null;
+    throw thrown;
   }
 }
 
