@@ -47,6 +47,8 @@ export class Keeper {
   #deaths = 0;
   #ending = false;
   #hung = false;
+  /** The server that a signal to end was passed on to. */
+  #askedToEnd: ServerProcess | null = null;
   #upgrades = 0;
   #refused: string | null = null;
   #pauseMs = 0;
@@ -113,7 +115,8 @@ export class Keeper {
     void server.ready.then((said) => {
       if (said === null) return;
       this.#writeCard();
-      if (this.#ending) server.signal("SIGTERM");
+      // Not once more: the second signal ends a server at once, with its mount left behind.
+      if (this.#ending && this.#askedToEnd !== server) server.signal("SIGTERM");
     });
   }
 
@@ -203,7 +206,9 @@ export class Keeper {
     this.#wish.ending(`${signal}: flushing and ending`);
     const again = this.#ending;
     this.#ending = true;
-    if (this.#server.isReady || this.#kept.device === null || again) this.#server.signal(signal);
+    if (!this.#server.isReady && this.#kept.device !== null && !again) return;
+    this.#askedToEnd = this.#server;
+    this.#server.signal(signal);
   }
 
   async #upgrade(): Promise<void> {

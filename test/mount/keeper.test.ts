@@ -2,17 +2,19 @@ import { expect, test } from "bun:test";
 import {
   closeSync,
   existsSync,
+  mkdirSync,
   openSync,
   readFileSync,
   readSync,
   writeFileSync,
   writeSync,
 } from "node:fs";
+import { join } from "node:path";
 import { startCluster, startSheepProcess } from "../support/cluster.ts";
 import { LoopMount } from "../support/loop-mount.ts";
-import { isMounted, mountSheepfs, type TestMount } from "../support/mount.ts";
+import { isMounted, mountSheepfs, type TestMount, tearDown } from "../support/mount.ts";
 import { ioBytes, rssMiB } from "../support/proc.ts";
-import { must, start } from "../support/process.ts";
+import { must, sheepfsBinary, start, TemporaryFolder } from "../support/process.ts";
 import { MiB, pattern, readAt, writeAt } from "./bytes.ts";
 import { OtherClient } from "./other-client.ts";
 
@@ -168,6 +170,27 @@ test("a server that cannot be started for want of descriptors is as soon as ther
   expect(await reading.exit()).toBe(0);
   expect(readAt(path, 0, 4096).equals(Buffer.from(pattern(4096, 1)))).toBe(true);
 }, 60_000);
+
+test("a signal in the moment in which it becomes usable ends a mount in order", async () => {
+  await using cluster = await startCluster();
+  using folder = new TemporaryFolder();
+  const path = join(folder.path, "mnt");
+  mkdirSync(path);
+  const line = [await sheepfsBinary(), "mount", path, "-s", cluster.address, "-f"];
+  for (let round = 0; round < 12; round += 1) {
+    const child = start(line);
+    try {
+      await until(() => isMounted(path));
+      // Whatever the keeper knows of it by then.
+      await Bun.sleep(round);
+      child.kill("SIGTERM");
+      expect([round, await child.exit(), isMounted(path)]).toEqual([round, 0, false]);
+    } finally {
+      await child[Symbol.asyncDispose]();
+      tearDown(path);
+    }
+  }
+});
 
 // [S-93]
 test("without its keeper a server goes on, and says that none will follow", async () => {
