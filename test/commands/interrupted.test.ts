@@ -15,7 +15,7 @@ test("a write that is interrupted while it waits for stdin gives back what it at
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     const line = [await sheepfsBinary(), "write", `volume/${name}`, "-s", cluster.address];
     const writing = Bun.spawn(line, { stdin: "pipe", stdout: "ignore", stderr: "pipe" });
-    writing.stdin.write(new Uint8Array(5_000));
+    await writing.stdin.write(new Uint8Array(5_000));
     await writing.stdin.flush();
     while ((await attachedBy(cluster, name)) === null) await Bun.sleep(20);
     writing.kill(signal);
