@@ -27,14 +27,14 @@ export class Interruption implements Disposable {
 
   /** To be called again and again. @throws cancelled when it was interrupted */
   check(): void {
-    if (this.#signal !== null) throw new SheepfsError("cancelled", `ended by ${this.#signal}`);
+    if (this.#signal !== null) throw this.#ended();
   }
 
   /** Waits for what may never end, one at a time. @throws cancelled as soon as it is interrupted */
   async wait<T>(work: Promise<T>): Promise<T> {
     this.check();
     const stopped = Promise.withResolvers<never>();
-    this.#stop = () => stopped.reject(new SheepfsError("cancelled", `ended by ${this.#signal}`));
+    this.#stop = () => stopped.reject(this.#ended());
     try {
       return await Promise.race([work, stopped.promise]);
     } finally {
@@ -46,6 +46,10 @@ export class Interruption implements Disposable {
   carriedOut(what: string): void {
     if (this.#signal === null) return;
     throw new SheepfsError("cancelled", `${this.#signal} came too late: ${what}`);
+  }
+
+  #ended(): SheepfsError {
+    return new SheepfsError("cancelled", `ended by ${this.#signal}`);
   }
 
   [Symbol.dispose](): void {

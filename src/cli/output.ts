@@ -1,5 +1,5 @@
 import { write, writeSync } from "node:fs";
-import { ofFile } from "../app/backup/file-error.ts";
+import { ofFile } from "../base/file-error.ts";
 
 /** Writes a command's result to stdout; returns when it is out. */
 export async function printOutput(text: string): Promise<void> {

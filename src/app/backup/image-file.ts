@@ -1,11 +1,11 @@
 import { readFileSync, rmSync, type Stats, writeFileSync } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { SheepfsError } from "../../base/errors.ts";
+import { ofFile } from "../../base/file-error.ts";
 import { limits } from "../../base/limits.ts";
 import { nextData } from "../../sys/sparse.ts";
 import type { DataPiece } from "./data.ts";
 import { ContentSum, joinedRuns, pieceSum, sumHex } from "./digest.ts";
-import { ofFile } from "./file-error.ts";
 import { PartFile } from "./part-file.ts";
 import { type StateId, sameState, stateIdFrom, stateText } from "./state-id.ts";
 

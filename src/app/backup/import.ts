@@ -1,6 +1,7 @@
 import { dirname, join } from "node:path";
 import type { Address } from "../../base/address.ts";
 import { asSheepfsError, SheepfsError } from "../../base/errors.ts";
+import { ofFile } from "../../base/file-error.ts";
 import { limits } from "../../base/limits.ts";
 import type { VdiLayout } from "../../cluster/create-vdi.ts";
 import { checkTag, refuseTag } from "../../cluster/snapshot-vdi.ts";
@@ -13,7 +14,6 @@ import { deleteOneVdi, makeVdi } from "../verbs/vdis.ts";
 import { type DataPiece, heldBytes, type TellProgress, volumeSum } from "./data.ts";
 import { ContentSum, isZero } from "./digest.ts";
 import type { ImageFormat, TransferResult } from "./export.ts";
-import { ofFile } from "./file-error.ts";
 import { ImageReader } from "./image-file.ts";
 import { leftOf, OwnWrites, refuseOther, unfinishedExists } from "./import-left.ts";
 import { incrementMagic } from "./increment-format.ts";

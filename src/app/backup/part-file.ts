@@ -12,10 +12,10 @@ import {
 import { type FileHandle, open } from "node:fs/promises";
 import { dirname } from "node:path";
 import { SheepfsError } from "../../base/errors.ts";
+import { ofFile } from "../../base/file-error.ts";
 import { lockFile } from "../../sys/file-lock.ts";
 import { dropPages } from "../../sys/page-cache.ts";
 import { renameToNew } from "../../sys/rename-new.ts";
-import { ofFile } from "./file-error.ts";
 
 /** A name that changes hands so often while it is opened is somebody else's. */
 const opensMax = 10;

@@ -2,7 +2,6 @@ import { describe, expect, test } from "bun:test";
 import type { Address } from "../../../src/base/address.ts";
 import type { Scope } from "../../../src/base/scope.ts";
 import type { Damage } from "../../../src/cluster/check-look.ts";
-import { checkVdi } from "../../../src/cluster/check-vdi.ts";
 import {
   BtreeHeader,
   BtreeLeafEntry,
@@ -19,8 +18,8 @@ import { grefOffset, type InodeHeader, slotOffset, slotsAt } from "../../../src/
 import { NodeRecord, parseIpv4 } from "../../../src/wire/node.ts";
 import { type Oid, oidText, readOid, writeOid } from "../../../src/wire/oid.ts";
 import { results } from "../../../src/wire/result.ts";
-import { ManualClock } from "../tree/manual-clock.ts";
-import { MemorySheep, never, text } from "./memory-sheep.ts";
+import { runCheck } from "./check-run.ts";
+import { MemorySheep, text } from "./memory-sheep.ts";
 
 const ports = [7000, 7001, 7002];
 const noBytes = new Uint8Array(0);
@@ -92,27 +91,9 @@ function given(fields: Partial<InodeHeader> = {}) {
   const spoil = (port: number, object: string, how: Spoil): void => {
     sheep.spoilt.set(`${port} ${object}`, how);
   };
-  const clock = new ManualClock();
   const check = async () => {
     const damages: Damage[] = [];
-    const checking = checkVdi(
-      {
-        ...{ caller: sheep, clock, scope: () => never, wanted: () => {}, checked: () => {} },
-        ...{ isKnown: () => false, looked: () => {} },
-        damaged: (damage) => damages.push(damage),
-      },
-      sheep.headerOf(vid),
-    );
-    let ended = false;
-    const end = checking.finally(() => {
-      ended = true;
-    });
-    end.catch(() => {});
-    while (!ended) {
-      await Bun.sleep(1);
-      clock.advance(1000);
-    }
-    const checked = await end;
+    const checked = await runCheck({ sheep, damages, header: sheep.headerOf(vid) });
     const told = damages.map((damage) => {
       return `${damage.oid.kind} ${damage.oid.index} ${damage.what} ${damage.node}: ${damage.text}`;
     });

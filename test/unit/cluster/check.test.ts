@@ -2,13 +2,12 @@ import { describe, expect, test } from "bun:test";
 import type { Address } from "../../../src/base/address.ts";
 import type { Scope } from "../../../src/base/scope.ts";
 import type { Damage } from "../../../src/cluster/check-look.ts";
-import { checkVdi } from "../../../src/cluster/check-vdi.ts";
 import { ObjectRequestHeader, type SheepRequest } from "../../../src/wire/header.ts";
 import { slotBytes, slotOffset } from "../../../src/wire/inode.ts";
 import { readOid } from "../../../src/wire/oid.ts";
 import { results } from "../../../src/wire/result.ts";
-import { ManualClock } from "../tree/manual-clock.ts";
-import { MemorySheep, never, text } from "./memory-sheep.ts";
+import { runCheck } from "./check-run.ts";
+import { MemorySheep, text } from "./memory-sheep.ts";
 
 /** Has every inode, and of objects of data none. */
 class Lossy extends MemorySheep {
@@ -34,30 +33,13 @@ class Lossy extends MemorySheep {
 function given() {
   const sheep = new Lossy();
   const vid = sheep.add({ name: text("test"), vdiSize: 2 ** 23, copies: 1 }, { 0: 77 });
-  const clock = new ManualClock();
   const damages: Damage[] = [];
   const told: string[] = [];
-  const check = async () => {
-    const checking = checkVdi(
-      {
-        ...{ caller: sheep, clock, scope: () => never, wanted: () => {}, checked: () => {} },
-        isKnown: () => false,
-        looked: ({ owner, block }, isDamaged) => told.push(`${owner} ${block} ${isDamaged}`),
-        damaged: (damage) => damages.push(damage),
-      },
-      sheep.headerOf(vid),
-    );
-    let ended = false;
-    const end = checking.finally(() => {
-      ended = true;
+  const check = () =>
+    runCheck({
+      ...{ sheep, damages, header: sheep.headerOf(vid) },
+      looked: ({ owner, block }, isDamaged) => told.push(`${owner} ${block} ${isDamaged}`),
     });
-    end.catch(() => {});
-    while (!ended) {
-      await Bun.sleep(1);
-      clock.advance(1000);
-    }
-    return await end;
-  };
   return { sheep, vid, check, damages, told };
 }
 

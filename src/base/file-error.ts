@@ -1,4 +1,4 @@
-import { SheepfsError } from "../../base/errors.ts";
+import { SheepfsError } from "./errors.ts";
 
 /** The error of a file here, told as one of ours. */
 export function ofFile(path: string, thrown: unknown): SheepfsError {
